@@ -1,4 +1,4 @@
-//! An ssh agent that is forwarded to the server, and the server's host key.
+//! `forward_agent` and `known_hosts`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use jetway_tests::ssh_git::{KeyPair, SshGit, key_pair};
 use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
-use crate::secrecy::{is_in_no_process, keeps, leaves_nothing_private};
+use crate::secrecy::{assert_no_private_file, assert_no_secret_in_output, assert_no_secret_in_processes};
 use crate::support::{check, history, refs, request, said, source, with};
 
-/// A server that writes down, before it serves a repository, which keys the agent of whoever calls has.
-fn server_that_asks_the_agent(key: &KeyPair, report: &Path) -> SshGit {
+/// A server that appends the keys of the forwarded agent to `report` before it serves a repository.
+fn server_that_lists_agent_keys(key: &KeyPair, report: &Path) -> SshGit {
     let server = SshGit::start();
     let report = report.display();
     server.authorize(&format!(
@@ -30,7 +30,7 @@ fn report(directory: &Path) -> String {
     std::fs::read_to_string(directory.join("report")).unwrap_or_default()
 }
 
-/// The key itself, without the comment that follows it.
+/// The base64 part of the public key.
 fn body(key: &KeyPair) -> &str {
     key.public.split(' ').nth(1).expect("a public key")
 }
@@ -40,7 +40,7 @@ fn source_of(server: &SshGit, repository: &Repository, key: &KeyPair) -> Value {
 }
 
 #[test]
-fn is_forwarded_with_the_key_to_the_host_of_the_uri() {
+fn forwarded_agent_holds_the_key_on_the_host_of_uri() {
     if !require(Layer::Ssh) {
         return;
     }
@@ -48,42 +48,42 @@ fn is_forwarded_with_the_key_to_the_host_of_the_uri() {
         let (repository, commits) = history(&["one"]);
         let directory = scratch::directory();
         let key = key_pair("ed25519", passphrase);
-        let server = server_that_asks_the_agent(&key, &directory.path().join("report"));
+        let server = server_that_lists_agent_keys(&key, &directory.path().join("report"));
         let source = with(
             source_of(&server, &repository, &key),
             json!({ "forward_agent": true, "private_key_passphrase": passphrase }),
         );
         let outcome = check(&source, Some(&commits[0]));
         assert_eq!(refs(&outcome), commits);
-        keeps(&outcome, &[&key.private, "open sesame"]);
+        assert_no_secret_in_output(&outcome, &[&key.private, "open sesame"]);
         assert!(report(directory.path()).contains(body(&key)), "{}", report(directory.path()));
         assert!(!outcome.held_open);
-        leaves_nothing_private(&outcome);
+        assert_no_private_file(&outcome);
     }
 }
 
 #[test]
-fn is_not_forwarded_unless_it_is_asked_for() {
+fn agent_is_not_forwarded_by_default() {
     if !require(Layer::Ssh) {
         return;
     }
     let (repository, _) = history(&["one"]);
     let directory = scratch::directory();
     let key = key_pair("ed25519", None);
-    let server = server_that_asks_the_agent(&key, &directory.path().join("report"));
+    let server = server_that_lists_agent_keys(&key, &directory.path().join("report"));
     check(&source_of(&server, &repository, &key), None).succeeded();
     let report = report(directory.path());
     assert!(!report.is_empty() && !report.contains(body(&key)), "{report}");
 }
 
 #[test]
-fn is_not_forwarded_to_a_submodule_s_host() {
+fn agent_is_not_forwarded_to_the_host_of_a_submodule() {
     if !require(Layer::Ssh) {
         return;
     }
     let directory = scratch::directory();
     let key = key_pair("ed25519", None);
-    let (here, there) = (SshGit::start(), server_that_asks_the_agent(&key, &directory.path().join("report")));
+    let (here, there) = (SshGit::start(), server_that_lists_agent_keys(&key, &directory.path().join("report")));
     here.authorize(&key.public);
     let (library, library_commits) = history(&["library"]);
     let application = Repository::named("application");
@@ -98,7 +98,7 @@ fn is_not_forwarded_to_a_submodule_s_host() {
 }
 
 #[test]
-fn ends_with_the_verb_however_that_ends() {
+fn agent_stops_when_the_verb_is_terminated_or_killed() {
     if !require(Layer::Ssh) {
         return;
     }
@@ -110,7 +110,7 @@ fn ends_with_the_verb_however_that_ends() {
         let source = with(source_of(&server, &repository, key), json!({ "forward_agent": true }));
         let mut running = Verb::check("git").request(&json!({ "source": source })).spawn();
         running.wait_for_child("ssh -F");
-        is_in_no_process(&running, &[&key.private]);
+        assert_no_secret_in_processes(&running, &[&key.private]);
         let agents: Vec<Process> =
             running.children().into_iter().filter(|process| process.command.contains("ssh-agent")).collect();
         assert_eq!(agents.len(), 2, "the agent and its companion: {agents:?}");
@@ -122,22 +122,22 @@ fn ends_with_the_verb_however_that_ends() {
         let outcome = running.wait(Duration::from_secs(20));
         let ended =
             process::wait_until(Duration::from_secs(5), || agents.iter().all(|agent| !agent.is_alive()).then_some(()));
-        assert!(ended.is_some(), "after {how} the agent is still there");
+        assert!(ended.is_some(), "the agent still runs after {how}");
         if how == "SIGTERM" {
-            leaves_nothing_private(&outcome);
+            assert_no_private_file(&outcome);
         }
     }
 }
 
 #[test]
-fn of_the_environment_opens_the_repository_where_there_is_no_key() {
+fn agent_of_ssh_auth_sock_is_used_without_private_key() {
     if !require(Layer::Ssh) {
         return;
     }
     let (repository, commits) = history(&["one"]);
     let directory = scratch::directory();
     let key = key_pair("ed25519", None);
-    let server = server_that_asks_the_agent(&key, &directory.path().join("report"));
+    let server = server_that_lists_agent_keys(&key, &directory.path().join("report"));
     let socket = directory.path().join("socket");
     let _agent = Daemon::start(std::process::Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket));
     process::wait_until(Duration::from_secs(20), || socket.exists().then_some(())).expect("the agent listens");
@@ -160,7 +160,7 @@ mod known_hosts {
     use super::*;
 
     #[test]
-    fn let_the_right_server_in_and_no_other() {
+    fn refuses_servers_with_other_host_keys() {
         if !require(Layer::Ssh) {
             return;
         }
@@ -177,7 +177,7 @@ mod known_hosts {
         for lines in [wrong, other.known_hosts()] {
             let outcome = check(&with(source.clone(), json!({ "known_hosts": lines })), None);
             outcome.failed();
-            keeps(&outcome, &[&server.deploy_key().private]);
+            assert_no_secret_in_output(&outcome, &[&server.deploy_key().private]);
             let said = said(&outcome);
             assert!(said.contains("Host key verification failed."), "{said}");
             assert!(said.contains("hint: the server's host key does not match `known_hosts`"), "{said}");
@@ -185,7 +185,7 @@ mod known_hosts {
     }
 
     #[test]
-    fn that_are_none_are_a_clear_error() {
+    fn refuses_invalid_lines() {
         let outcome = check(&with(source("git@host:x"), json!({ "known_hosts": "# x\nssh-ed25519 AAAA" })), None);
         outcome.failed();
         let expected = "`source.known_hosts`: line 2 is not a `known_hosts` line";

@@ -1,4 +1,4 @@
-//! Wrong input: each mistake with the exact words that answer it. Nothing is printed for Concourse, and nothing is made.
+//! Invalid input and the exact messages. Nothing is printed for Concourse, and no file is created.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{check, history, refs, request, said, serve, source, with};
 
-/// The release, which requests' errors name.
+/// The program and release in error messages about requests.
 const PROGRAM: &str = concat!("jetway-git ", env!("CARGO_PKG_VERSION"));
 
 #[track_caller]
@@ -29,7 +29,7 @@ fn put(inputs: &Path, source: &Value, params: Value) -> Outcome {
 }
 
 #[test]
-fn no_request() {
+fn fails_without_a_request() {
     refused(
         &check_bytes(""),
         "error: there is no request on standard input\n\
@@ -39,7 +39,7 @@ fn no_request() {
 }
 
 #[test]
-fn a_request_that_is_no_json() {
+fn fails_for_invalid_json() {
     refused(
         &check_bytes("{\"source\": {\"uri\": hunter2}}"),
         "error: the request on standard input is not valid JSON\n  caused by: expected value at line 1 column 20\n",
@@ -47,9 +47,9 @@ fn a_request_that_is_no_json() {
     refused(&check_bytes("[]"), "error: the request on standard input must be a JSON object\n");
 }
 
-/// As with the established resource, what may be read by everybody is read.
+/// A public repository is read, as with the established resource.
 #[test]
-fn a_password_that_would_not_be_used() {
+fn warns_of_password_without_username() {
     let (repository, commits) = history(&["one"]);
     let (_server, url) = serve(&repository);
     let warning = "warning: `password` has no effect without `username`: requests carry no credentials\n";
@@ -67,7 +67,7 @@ fn a_password_that_would_not_be_used() {
 }
 
 #[test]
-fn several_mistakes_at_once() {
+fn reports_all_problems_at_once() {
     let request = json!({
         "source": {
             "url": "x", "branch": ["a"], "paths": "a", "disable_ci_skip": "yes", "version_depth": 0,
@@ -89,7 +89,7 @@ fn several_mistakes_at_once() {
 }
 
 #[test]
-fn an_unknown_key_is_a_warning_when_that_is_asked_for() {
+fn allow_unknown_keys_turns_the_error_into_a_warning() {
     let (repository, commits) = history(&["one"]);
     let source = with(source(&repository.file_url()), json!({ "brnach": "x", "allow_unknown_keys": true }));
     let outcome = check(&source, None);
@@ -101,7 +101,7 @@ fn an_unknown_key_is_a_warning_when_that_is_asked_for() {
 }
 
 #[test]
-fn a_missing_or_empty_uri() {
+fn fails_without_uri() {
     refused(
         &check(&json!({ "branch": "main" }), None),
         "error: the request has 1 problem (PROGRAM)\n    `source.uri`: required, but missing\n",
@@ -113,7 +113,7 @@ fn a_missing_or_empty_uri() {
 }
 
 #[test]
-fn names_that_git_would_take_for_options() {
+fn refuses_names_that_look_like_options() {
     let source = json!({
         "uri": "--upload-pack=touch pwned", "branch": "-x", "paths": ["-x", ""], "ignore_paths": ["--all"],
     });
@@ -134,7 +134,7 @@ fn names_that_git_would_take_for_options() {
 }
 
 #[test]
-fn a_branch_that_is_not_there() {
+fn fails_for_a_missing_branch() {
     let (repository, commits) = history(&["one"]);
     let source = json!({ "uri": repository.file_url(), "branch": "nope" });
     let message = "there is no branch `nope` in `file://[TEMP]/repository.git`\n";
@@ -155,7 +155,7 @@ fn a_branch_that_is_not_there() {
 }
 
 #[test]
-fn a_repository_that_is_not_there() {
+fn fails_for_a_missing_repository() {
     let directory = scratch::directory();
     let source = source(&format!("file://{}/nope.git", directory.path().display()));
     let outcome = check(&source, Some(&"1".repeat(40)));
@@ -166,7 +166,7 @@ fn a_repository_that_is_not_there() {
 }
 
 #[test]
-fn keys_that_are_no_keys() {
+fn refuses_text_that_is_not_a_private_key() {
     let source = |key: &str| json!({ "uri": "git@127.0.0.1:x", "private_key": key });
     refused(
         &check(&source("hunter2 hunter2"), None),
@@ -180,7 +180,7 @@ mod get {
     use super::*;
 
     #[test]
-    fn without_a_destination() {
+    fn fails_without_a_destination() {
         let outcome = Verb::get("git").request(&request(&source("file:///x"), None, &json!({}))).run();
         refused(
             &outcome,
@@ -190,7 +190,7 @@ mod get {
     }
 
     #[test]
-    fn with_a_version_that_is_no_commit() {
+    fn refuses_a_version_that_looks_like_an_option() {
         let (repository, _) = history(&["one"]);
         let destination = scratch::directory();
         let outcome = Verb::get("git")
@@ -202,7 +202,7 @@ mod get {
     }
 
     #[test]
-    fn with_params_of_a_put_or_ones_that_contradict() {
+    fn refuses_unknown_and_contradictory_params() {
         let destination = scratch::directory();
         let params = json!({ "depth": 1, "git.depth": 2, "submodule": "none" });
         let outcome =
@@ -220,7 +220,7 @@ mod put_step {
     use super::*;
 
     #[test]
-    fn without_a_repository_or_with_paths_that_lead_elsewhere() {
+    fn refuses_missing_repository_and_paths_outside_the_inputs() {
         let inputs = scratch::directory();
         refused(
             &put(inputs.path(), &source("file:///x"), json!({})),
@@ -236,7 +236,7 @@ mod put_step {
     }
 
     #[test]
-    fn without_a_branch() {
+    fn fails_without_a_branch() {
         let inputs = scratch::directory();
         refused(
             &put(inputs.path(), &json!({ "uri": "file:///x" }), json!({ "repository": "x" })),
@@ -245,7 +245,7 @@ mod put_step {
     }
 
     #[test]
-    fn with_a_repository_that_is_not_there_or_is_none() {
+    fn fails_if_repository_is_missing_or_not_a_git_repository() {
         let inputs = scratch::directory();
         refused(
             &put(inputs.path(), &source("file:///x"), json!({ "repository": "app" })),
@@ -259,7 +259,7 @@ mod put_step {
     }
 
     #[test]
-    fn with_a_repository_that_has_no_commit() {
+    fn fails_if_repository_has_no_commit() {
         let (repository, _) = history(&["one"]);
         let inputs = scratch::directory();
         let directory = inputs.path().join("app");
@@ -271,7 +271,7 @@ mod put_step {
     }
 
     #[test]
-    fn with_a_tag_file_that_is_missing_or_holds_no_name() {
+    fn fails_if_tag_file_is_missing_or_has_an_invalid_name() {
         let (repository, _) = history(&["one"]);
         let inputs = scratch::directory();
         Checkout::clone(&repository.file_url(), inputs.path(), "app");

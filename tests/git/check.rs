@@ -1,4 +1,4 @@
-//! check: which commits are versions, and what it costs to know.
+//! check of a branch: the versions and the costs.
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -10,13 +10,13 @@ use serde_json::json;
 use crate::support::{check, check_in, history, refs, said, serve, source, with};
 
 #[test]
-fn gives_the_newest_commit_when_there_is_no_version() {
+fn returns_the_newest_commit_without_a_version() {
     let (repository, commits) = history(&["one", "two", "three"]);
     assert_eq!(refs(&check(&source(&repository.file_url()), None)), [commits[2].clone()]);
 }
 
 #[test]
-fn follows_the_default_branch_when_none_is_named() {
+fn follows_the_default_branch_without_branch() {
     let (repository, commits) = history(&["one", "two"]);
     let source = json!({ "uri": repository.file_url() });
     assert_eq!(refs(&check(&source, None)), [commits[1].clone()]);
@@ -24,12 +24,12 @@ fn follows_the_default_branch_when_none_is_named() {
 }
 
 #[test]
-fn follows_the_default_branch_when_it_is_another_one() {
+fn follows_the_default_branch_when_it_changes() {
     let (repository, mut commits) = history(&["one"]);
     let source = json!({ "uri": repository.file_url() });
     let container = Container::new();
     assert_eq!(refs(&check_in(&container, &source, None)), commits);
-    // Renamed.
+    // Rename the default branch.
     repository.branch("trunk", "main");
     repository.git(&["symbolic-ref", "HEAD", "refs/heads/trunk"]);
     repository.delete_branch("main");
@@ -40,7 +40,7 @@ fn follows_the_default_branch_when_it_is_another_one() {
     Verb::get("git").dir(destination.path()).request(&request).run().succeeded();
     let branch = fs::read_to_string(destination.path().join(".git/branch")).expect("read the branch");
     assert_eq!(branch, "trunk\n");
-    // Another branch.
+    // Make another branch the default branch.
     repository.branch("develop", "trunk");
     commits.push(repository.commit_on("develop", "three", &[("x", "3")]));
     repository.git(&["symbolic-ref", "HEAD", "refs/heads/develop"]);
@@ -48,7 +48,7 @@ fn follows_the_default_branch_when_it_is_another_one() {
 }
 
 #[test]
-fn is_not_misled_by_a_branch_whose_name_ends_alike() {
+fn ignores_a_branch_whose_name_ends_with_the_branch() {
     let (repository, commits) = history(&["one", "two"]);
     repository.branch("a/main", &commits[0]);
     let source = with(source(&repository.file_url()), json!({ "disable_ci_skip": true }));
@@ -56,7 +56,7 @@ fn is_not_misled_by_a_branch_whose_name_ends_alike() {
 }
 
 #[test]
-fn gives_as_many_as_version_depth_asks_for_oldest_first() {
+fn first_check_returns_version_depth_commits_oldest_first() {
     let (repository, commits) = history(&["one", "two [ci skip]", "three", "four"]);
     let source = with(source(&repository.file_url()), json!({ "version_depth": 3 }));
     let expected = [&commits[0], &commits[2], &commits[3]].map(Clone::clone);
@@ -66,19 +66,19 @@ fn gives_as_many_as_version_depth_asks_for_oldest_first() {
 }
 
 #[test]
-fn gives_the_version_and_all_newer_ones_oldest_first() {
+fn returns_the_version_and_newer_commits_oldest_first() {
     let (repository, commits) = history(&["one", "two", "three", "four"]);
     assert_eq!(refs(&check(&source(&repository.file_url()), Some(&commits[1]))), commits[1..]);
 }
 
 #[test]
-fn gives_the_version_alone_when_nothing_is_new() {
+fn returns_only_the_version_when_nothing_is_new() {
     let (repository, commits) = history(&["one", "two"]);
     assert_eq!(refs(&check(&source(&repository.file_url()), Some(&commits[1]))), [commits[1].clone()]);
 }
 
 #[test]
-fn takes_a_shortened_hash_for_the_commit() {
+fn resolves_an_abbreviated_hash() {
     let (repository, commits) = history(&["one", "two", "three"]);
     let (_server, url) = serve(&repository);
     let container = Container::new();
@@ -88,12 +88,12 @@ fn takes_a_shortened_hash_for_the_commit() {
     }
     let outcome = check(&source(&url), Some("1234567"));
     assert_eq!(refs(&outcome), commits[2..]);
-    let warning = "warning: version `1234567` is no commit of the branch; continuing from the newest commit\n";
+    let warning = "warning: version `1234567` is not a commit of the branch; continuing from the newest commit\n";
     assert!(said(&outcome).ends_with(warning), "{}", said(&outcome));
 }
 
 #[test]
-fn gives_nothing_for_an_empty_repository() {
+fn returns_nothing_for_an_empty_repository() {
     let repository = Repository::new();
     let outcome = check(&json!({ "uri": repository.file_url() }), None);
     assert_eq!(refs(&outcome), Vec::<String>::new());
@@ -104,7 +104,7 @@ mod ci_skip {
     use super::*;
 
     #[test]
-    fn is_obeyed_in_subject_and_body_but_not_in_other_spellings() {
+    fn excludes_commits_with_the_exact_marker_in_subject_or_body() {
         let messages =
             ["base", "x [ci skip]", "y\n\nbody [skip ci] here", "z [CI SKIP]", "w [skip-ci]", "v [ci\tskip]"];
         let (repository, commits) = history(&messages);
@@ -113,7 +113,7 @@ mod ci_skip {
     }
 
     #[test]
-    fn is_switched_off_by_disable_ci_skip() {
+    fn disable_ci_skip_includes_all_commits() {
         let (repository, commits) = history(&["base", "x [ci skip]"]);
         let source = with(source(&repository.file_url()), json!({ "disable_ci_skip": true }));
         assert_eq!(refs(&check(&source, None)), [commits[1].clone()]);
@@ -121,7 +121,7 @@ mod ci_skip {
     }
 
     #[test]
-    fn makes_a_first_check_look_further_back() {
+    fn first_check_returns_the_newest_commit_without_marker() {
         let mut messages = vec!["good"];
         messages.extend(["[ci skip]"; 30]);
         let (repository, commits) = history(&messages);
@@ -129,13 +129,13 @@ mod ci_skip {
     }
 
     #[test]
-    fn leaves_nothing_when_every_commit_asks_for_it() {
+    fn returns_nothing_if_every_commit_has_the_marker() {
         let (repository, _) = history(&["[ci skip]", "[skip ci]"]);
         assert_eq!(refs(&check(&source(&repository.file_url()), None)), Vec::<String>::new());
     }
 
     #[test]
-    fn does_not_hide_the_version_that_was_given() {
+    fn returns_the_known_version_despite_its_marker() {
         let (repository, commits) = history(&["one", "two [ci skip]", "three [ci skip]"]);
         let source = source(&repository.file_url());
         assert_eq!(refs(&check(&source, Some(&commits[1]))), [commits[1].clone()]);
@@ -154,11 +154,11 @@ mod paths {
         (repository, commits.to_vec())
     }
 
-    fn chosen(filter: serde_json::Value) -> Vec<usize> {
+    fn versions_of_paths(filter: serde_json::Value) -> Vec<usize> {
         let (repository, commits) = monorepo();
         let source = with(source(&repository.file_url()), filter);
         let found = refs(&check(&with(source.clone(), json!({ "version_depth": 99 })), None));
-        // The same from a version on: the version, and what the filter lets through after it.
+        // With a known version: the version, and the newer commits that pass the filter.
         let since = refs(&check(&source, Some(&commits[0])));
         let newer = found.iter().filter(|commit| **commit != commits[0]);
         assert_eq!(since, [&commits[0]].into_iter().chain(newer).cloned().collect::<Vec<_>>());
@@ -166,28 +166,28 @@ mod paths {
     }
 
     #[test]
-    fn choose_commits_that_change_what_they_match() {
-        assert_eq!(chosen(json!({ "paths": ["a"] })), [0, 2, 3]);
-        assert_eq!(chosen(json!({ "paths": ["a", "b"] })), [0, 1, 2, 3]);
-        assert_eq!(chosen(json!({ "paths": ["nothing"] })), Vec::<usize>::new());
+    fn include_commits_that_change_matching_files() {
+        assert_eq!(versions_of_paths(json!({ "paths": ["a"] })), [0, 2, 3]);
+        assert_eq!(versions_of_paths(json!({ "paths": ["a", "b"] })), [0, 1, 2, 3]);
+        assert_eq!(versions_of_paths(json!({ "paths": ["nothing"] })), Vec::<usize>::new());
     }
 
     #[test]
-    fn cross_directories_with_a_star_and_take_magic() {
-        assert_eq!(chosen(json!({ "paths": ["*.txt"] })), [0, 1, 2]);
-        assert_eq!(chosen(json!({ "paths": [":(glob)a/*.txt"] })), [0]);
-        assert_eq!(chosen(json!({ "paths": [":(icase)A/readme.md"] })), [3]);
+    fn support_stars_across_directories_and_pathspec_magic() {
+        assert_eq!(versions_of_paths(json!({ "paths": ["*.txt"] })), [0, 1, 2]);
+        assert_eq!(versions_of_paths(json!({ "paths": [":(glob)a/*.txt"] })), [0]);
+        assert_eq!(versions_of_paths(json!({ "paths": [":(icase)A/readme.md"] })), [3]);
     }
 
     #[test]
-    fn are_the_counterpart_of_ignore_paths() {
-        assert_eq!(chosen(json!({ "ignore_paths": ["*.md"] })), [0, 1, 2, 4]);
-        assert_eq!(chosen(json!({ "paths": ["a"], "ignore_paths": ["*.md", "a/deep"] })), [0]);
-        assert_eq!(chosen(json!({ "paths": ["."], "ignore_paths": [":(icase)A/README.MD"] })), [0, 1, 2, 4]);
+    fn ignore_paths_excludes_matching_files() {
+        assert_eq!(versions_of_paths(json!({ "ignore_paths": ["*.md"] })), [0, 1, 2, 4]);
+        assert_eq!(versions_of_paths(json!({ "paths": ["a"], "ignore_paths": ["*.md", "a/deep"] })), [0]);
+        assert_eq!(versions_of_paths(json!({ "paths": ["."], "ignore_paths": [":(icase)A/README.MD"] })), [0, 1, 2, 4]);
     }
 
     #[test]
-    fn pass_over_empty_commits() {
+    fn exclude_empty_commits() {
         let (repository, mut commits) = history(&["one", "two"]);
         repository.empty_commit("build again");
         for filter in [json!({ "ignore_paths": ["docs"] }), json!({ "paths": ["."], "ignore_paths": ["docs"] })] {
@@ -195,13 +195,13 @@ mod paths {
             assert_eq!(refs(&check(&source, None)), commits[1..]);
             assert_eq!(refs(&check(&source, Some(&commits[0]))), commits);
         }
-        // Without a filter they are versions like others.
+        // Without a filter, they are versions.
         commits.push(repository.tip("main"));
         assert_eq!(refs(&check(&source(&repository.file_url()), Some(&commits[0]))), commits);
     }
 
     #[test]
-    fn may_have_blanks_quotes_and_semicolons_and_reach_no_shell() {
+    fn are_passed_to_git_without_a_shell() {
         let repository = Repository::new();
         let odd = "a b/$(touch pwned);'\"x";
         let wanted = repository.commit("odd", &[(odd, "1")]);
@@ -211,7 +211,7 @@ mod paths {
     }
 
     #[test]
-    fn count_a_merge_by_what_it_brings_to_the_branch() {
+    fn compare_a_merge_with_its_first_parent() {
         let repository = Repository::new();
         let base = repository.commit("base", &[("a/x", "1")]);
         repository.branch("topic", &base);
@@ -224,7 +224,7 @@ mod paths {
     }
 
     #[test]
-    fn are_looked_for_beyond_the_first_window_without_its_edge_counting() {
+    fn are_searched_beyond_the_first_window() {
         let repository = Repository::new();
         let wanted = repository.commit("wanted", &[("a/x", "1")]);
         for index in 0..70 {
@@ -239,7 +239,7 @@ mod merges {
     use super::*;
 
     #[test]
-    fn only_commits_of_the_branch_itself_are_versions() {
+    fn only_first_parent_commits_are_versions() {
         let repository = Repository::new();
         let base = repository.commit("base", &[("a", "1")]);
         repository.branch("topic", &base);
@@ -252,7 +252,7 @@ mod merges {
     }
 
     #[test]
-    fn a_version_from_the_side_is_still_there_when_it_was_merged() {
+    fn version_from_a_merged_branch_is_kept() {
         let repository = Repository::new();
         let base = repository.commit("base", &[("a", "1")]);
         repository.branch("topic", &base);
@@ -264,11 +264,11 @@ mod merges {
     }
 }
 
-mod a_moved_branch {
+mod moved_branch {
     use super::*;
 
     #[test]
-    fn gives_the_rewritten_commits_while_the_old_version_can_be_had() {
+    fn returns_rewritten_commits_if_the_server_has_the_version() {
         let (repository, commits) = history(&["one", "two", "three"]);
         repository.move_branch("main", &commits[0]);
         let rewritten = repository.commit("two, better", &[("x", "1")]);
@@ -277,14 +277,14 @@ mod a_moved_branch {
         assert_eq!(refs(&outcome), [rewritten]);
         let version = &commits[2];
         let message = format!(
-            "looking for version `{version}` further back (git fetch --depth=50)\n\
+            "deepening the history to find version `{version}` (git fetch --depth=50)\n\
              warning: version `{version}` is no longer on the branch; continuing from the last common commit\n"
         );
         assert_eq!(said(&outcome), message);
     }
 
     #[test]
-    fn begins_again_at_the_newest_commit_when_the_old_version_is_gone() {
+    fn continues_from_the_newest_commit_if_the_version_is_gone() {
         let (repository, commits) = history(&["one", "two", "three"]);
         repository.move_branch("main", &commits[0]);
         repository.commit("two, better", &[("x", "1")]);
@@ -299,7 +299,7 @@ mod a_moved_branch {
     }
 
     #[test]
-    fn is_seen_the_same_by_a_check_that_has_fetched_before() {
+    fn has_the_same_result_with_a_cache() {
         let (repository, commits) = history(&["one", "two", "three"]);
         let container = Container::new();
         let source = source(&repository.file_url());
@@ -311,7 +311,7 @@ mod a_moved_branch {
     }
 
     #[test]
-    fn is_not_confused_by_a_history_that_has_nothing_in_common() {
+    fn unrelated_history_restarts_at_the_newest_commit() {
         let (repository, commits) = history(&["one", "two"]);
         let other = Repository::new();
         other.commit("unrelated", &[("y", "1")]);
@@ -321,7 +321,7 @@ mod a_moved_branch {
     }
 
     #[test]
-    fn takes_a_version_that_is_no_commit_for_gone() {
+    fn invalid_version_restarts_at_the_newest_commit() {
         let (repository, commits) = history(&["one", "two"]);
         let outcome = check(&source(&repository.file_url()), Some("v1.0"));
         assert_eq!(refs(&outcome), [commits[1].clone()]);
@@ -333,7 +333,7 @@ mod cost {
     use super::*;
 
     #[test]
-    fn of_an_unchanged_tip_is_one_look_at_one_ref_of_ten_thousand() {
+    fn unchanged_tip_costs_one_ref_out_of_ten_thousand() {
         let (repository, commits) = history(&["one", "two"]);
         let branches = (0..10_000).map(|number| format!("{} refs/heads/topic-{number:05}", commits[0]));
         let header = "# pack-refs with: peeled fully-peeled sorted ".to_owned();
@@ -348,7 +348,7 @@ mod cost {
     }
 
     #[test]
-    fn of_a_first_check_does_not_grow_with_the_history() {
+    fn first_check_is_independent_of_history_length() {
         let bytes = |length: usize| {
             let (repository, commits) = history(&vec!["commit"; length]);
             let (server, url) = serve(&repository);
@@ -360,7 +360,7 @@ mod cost {
     }
 
     #[test]
-    fn of_new_commits_is_those_commits_without_their_files() {
+    fn new_commits_are_fetched_without_files() {
         let noise: String = (0..20_000_u32).map(|number| char::from(b'a' + (number * 7919 % 23) as u8)).collect();
         let (repository, commits) = history(&["one", "two"]);
         let (server, url) = serve(&repository);
@@ -374,7 +374,7 @@ mod cost {
     }
 
     #[test]
-    fn of_a_version_far_back_is_not_the_whole_history_before_it() {
+    fn old_version_does_not_fetch_older_history() {
         let mut messages = vec!["commit"; 120];
         messages.push("newest");
         let (repository, commits) = history(&messages);
@@ -385,7 +385,7 @@ mod cost {
     }
 
     #[test]
-    fn of_a_merged_branch_that_began_far_back_is_that_branch() {
+    fn old_merged_branch_fetches_only_its_commits() {
         for first_protocol in [false, true] {
             let (repository, mut commits) = history(&vec!["commit"; 150]);
             let (server, url) = serve(&repository);
@@ -408,7 +408,7 @@ mod cost {
                 server.reset();
                 let outcome = run(&container, &commits[148]);
                 assert_eq!(refs(&outcome), commits[148..]);
-                // A commit takes about 200 bytes; where the version is given out by no hash, 51 of them are in the window.
+                // A commit takes about 200 bytes. If the version is not served by hash, 51 commits are fetched.
                 let most = if first_protocol { 16_000 } else { 6_144 };
                 assert!(server.bytes_sent() < most, "{} bytes: {}", server.bytes_sent(), said(&outcome));
                 assert!(!said(&outcome).contains("--unshallow"), "{}", said(&outcome));
@@ -417,7 +417,7 @@ mod cost {
     }
 
     #[test]
-    fn of_merges_of_commits_that_are_older_than_the_version_is_one_fetch() {
+    fn merges_of_older_commits_cost_one_fetch() {
         let (repository, mut commits) = history(&vec!["commit"; 100]);
         repository.set_clock(SystemTime::now() - Duration::from_hours(8));
         for number in 0..3 {
@@ -435,25 +435,26 @@ mod cost {
         assert_eq!(refs(&check_in(&container, &source(&url), None)), std::slice::from_ref(&known));
         merge(1);
         let commits = merge(2);
-        // The tip is asked for, then fetched; a new container has to fetch the version, too.
+        // One request resolves the tip, others fetch it. A new container also fetches the version.
         for (container, requests) in [(container, 4), (Container::new(), 6)] {
             server.reset();
             let outcome = check_in(&container, &source(&url), Some(&known));
             assert_eq!(refs(&outcome), commits[100..]);
-            assert_eq!(said(&outcome), "", "no step is needed after the first");
+            assert_eq!(said(&outcome), "", "the first fetch is sufficient");
             assert_eq!(server.requests().len(), requests, "{:?}", server.requests());
-            // A commit takes about 300 bytes, and some fifty of them are in the window.
+            // A commit takes about 300 bytes, and the window has about 50 commits.
             assert!(server.bytes_sent() < 20_000, "{} bytes", server.bytes_sent());
         }
     }
 
     #[test]
-    fn of_a_version_that_is_given_out_by_no_hash_is_a_window_and_each_step_is_told() {
+    fn version_not_served_by_hash_is_searched_in_logged_steps() {
         let (repository, commits) = history(&vec!["commit"; 90]);
         repository.allow_any_commit(false);
         let (_server, url) = serve(&repository);
-        let step =
-            |version: &str, how: &str| format!("looking for version `{version}` further back (git fetch {how})\n");
+        let step = |version: &str, option: &str| {
+            format!("deepening the history to find version `{version}` (git fetch {option})\n")
+        };
         for (version, steps) in [(60, ["--depth=50"].as_slice()), (20, ["--depth=50", "--depth=400"].as_slice())] {
             let known = &commits[version];
             let request = json!({ "source": source(&url), "version": { "ref": known } });
@@ -465,7 +466,7 @@ mod cost {
     }
 
     #[test]
-    fn of_a_version_from_the_side_is_a_window() {
+    fn version_from_a_merged_branch_costs_one_window() {
         let (repository, mut commits) = history(&vec!["commit"; 150]);
         repository.branch("topic", &commits[147]);
         let side = repository.commit_on("topic", "on the side", &[("s", "1")]);
@@ -479,7 +480,7 @@ mod cost {
     }
 
     #[test]
-    fn of_a_commit_that_is_passed_over_is_paid_once() {
+    fn skipped_commit_is_fetched_once() {
         let (repository, commits) = history(&["one", "two [ci skip]"]);
         let (server, url) = serve(&repository);
         let container = Container::new();
@@ -491,11 +492,11 @@ mod cost {
     }
 }
 
-mod a_server {
+mod limited_server {
     use super::*;
 
     #[test]
-    fn that_knows_no_filters_is_served_all_the_same() {
+    fn without_filter_support_works() {
         let (repository, commits) = history(&["one", "two", "three"]);
         repository.allow_filters(false);
         let (_server, url) = serve(&repository);
@@ -505,7 +506,7 @@ mod a_server {
     }
 
     #[test]
-    fn that_speaks_the_first_protocol_and_gives_out_no_commit_by_hash_is_served_too() {
+    fn with_protocol_version_0_and_without_commits_by_hash_works() {
         let (repository, commits) = history(&["one", "two", "three"]);
         repository.allow_any_commit(false);
         let (_server, url) = serve(&repository);
@@ -515,10 +516,10 @@ mod a_server {
     }
 }
 
-mod a_repository_from_an_earlier_check {
+mod damaged_cache {
     use super::*;
 
-    fn used(source: &serde_json::Value, version: &str) -> Container {
+    fn container_after_a_check(source: &serde_json::Value, version: &str) -> Container {
         let container = Container::new();
         check_in(&container, source, Some(version)).succeeded();
         assert!(container.temporary().join("jetway-git-cache").is_dir());
@@ -530,43 +531,45 @@ mod a_repository_from_an_earlier_check {
         caches.flatten().filter(|entry| entry.path().is_dir()).for_each(|entry| break_it(&entry.path()));
     }
 
-    fn survives(break_it: impl Fn(&std::path::Path)) {
+    fn assert_check_succeeds_after(break_it: impl Fn(&std::path::Path)) {
         let (repository, mut commits) = history(&["one", "two", "three"]);
         let source = source(&repository.file_url());
-        let container = used(&source, &commits[0]);
+        let container = container_after_a_check(&source, &commits[0]);
         damage(&container, break_it);
         commits.push(repository.commit("four", &[("x", "1")]));
         assert_eq!(refs(&check_in(&container, &source, Some(&commits[0]))), commits);
     }
 
     #[test]
-    fn is_made_anew_when_its_head_is_gone() {
-        survives(|cache| fs::remove_file(cache.join("HEAD")).expect("remove HEAD"));
+    fn is_recreated_without_head() {
+        assert_check_succeeds_after(|cache| fs::remove_file(cache.join("HEAD")).expect("remove HEAD"));
     }
 
     #[test]
-    fn is_made_anew_when_its_objects_are_gone() {
-        survives(|cache| fs::remove_dir_all(cache.join("objects")).expect("remove the objects"));
+    fn is_recreated_without_objects() {
+        assert_check_succeeds_after(|cache| fs::remove_dir_all(cache.join("objects")).expect("remove the objects"));
     }
 
     #[test]
-    fn is_made_anew_when_its_tip_points_nowhere() {
-        survives(|cache| {
+    fn is_recreated_if_its_tip_is_missing() {
+        assert_check_succeeds_after(|cache| {
             fs::write(cache.join("refs/jetway/tip"), format!("{}\n", "1".repeat(40))).expect("spoil the tip");
         });
     }
 
-    /// A check was killed when it had made a repository, and not yet said where that one's commits come from.
+    /// A check was killed after it created the repository, and before it configured the remote.
     #[test]
-    fn is_made_anew_when_it_knows_no_server() {
+    fn is_recreated_without_a_remote() {
         for config in ["", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"] {
-            survives(|cache| fs::write(cache.join("config"), config).expect("spoil the configuration"));
+            assert_check_succeeds_after(|cache| {
+                fs::write(cache.join("config"), config).expect("spoil the configuration");
+            });
         }
     }
 
     #[test]
-    fn is_used_though_a_killed_check_left_its_locks() {
-        survives(|cache| {
+    fn is_used_despite_stale_locks() {
+        assert_check_succeeds_after(|cache| {
             for name in ["shallow.lock", "config.lock", "refs/jetway/tip.lock", "refs/jetway/known.lock"] {
                 fs::write(cache.join(name), "").expect("leave a lock");
             }
@@ -574,22 +577,22 @@ mod a_repository_from_an_earlier_check {
     }
 
     #[test]
-    fn is_made_anew_when_its_list_of_shallow_commits_is_nonsense() {
-        survives(|cache| fs::write(cache.join("shallow"), "nonsense\n").expect("spoil the list"));
+    fn is_recreated_if_its_shallow_file_is_invalid() {
+        assert_check_succeeds_after(|cache| fs::write(cache.join("shallow"), "nonsense\n").expect("spoil the list"));
     }
 
     #[test]
-    fn is_not_mixed_up_with_another_repository_s() {
+    fn is_separate_for_each_repository() {
         let (first, first_commits) = history(&["one", "two"]);
         let (second, second_commits) = history(&["other one", "other two"]);
-        let container = used(&source(&first.file_url()), &first_commits[0]);
+        let container = container_after_a_check(&source(&first.file_url()), &first_commits[0]);
         let found = refs(&check_in(&container, &source(&second.file_url()), Some(&second_commits[0])));
         assert_eq!(found, second_commits);
     }
 }
 
 #[test]
-fn reads_a_commit_whose_author_line_is_malformed() {
+fn reads_a_commit_with_a_malformed_author_line() {
     let (repository, commits) = history(&["one", "two"]);
     let tree = repository.resolve("main^{tree}");
     let text = format!(
@@ -612,7 +615,7 @@ fn reads_a_commit_whose_author_line_is_malformed() {
 }
 
 #[test]
-fn takes_empty_text_and_null_for_not_set() {
+fn treats_empty_text_and_null_as_not_set() {
     let (repository, commits) = history(&["one"]);
     let source =
         json!({ "uri": repository.file_url(), "branch": "", "private_key": "", "username": "", "password": "" });

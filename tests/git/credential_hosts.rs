@@ -1,4 +1,4 @@
-//! `credential_hosts`: which servers get the source's own login.
+//! `credential_hosts`: the servers that get the source's login.
 
 use jetway_tests::http_git::HttpGit;
 use jetway_tests::repository::Repository;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{request, said, source, with};
 
-/// A repository with a submodule on another server, both of which want the same login.
+/// A repository with a submodule on another server. Both servers require the same login.
 struct Servers {
     own: HttpGit,
     other: HttpGit,
@@ -41,7 +41,7 @@ fn get(source: &Value, commit: &str) -> Outcome {
 }
 
 #[test]
-fn get_the_login_and_others_do_not() {
+fn login_is_sent_only_to_listed_hosts() {
     let servers = Servers::start();
     let Servers { source, commit, .. } = &servers;
     let of = |hosts: Value| get(&with(source.clone(), json!({ "credential_hosts": hosts })), commit);

@@ -1,4 +1,4 @@
-//! get of a repository with files that git-crypt encrypts.
+//! `git_crypt_key`.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::support::{check, request, said, source, with};
 
 const SECRET: &str = "the launch code is 0000\n";
 
-/// A repository with an encrypted file, and the key in base64.
+/// A repository with a file that git-crypt encrypts, and the key in base64.
 struct Encrypted {
     repository: Repository,
     commit: String,
@@ -64,13 +64,13 @@ fn read(destination: &TempDir, file: &str) -> Vec<u8> {
     fs::read(destination.path().join(file)).unwrap_or_else(|error| panic!("read {file}: {error}"))
 }
 
-/// The files below `directory` that hold these bytes.
-fn files_with(directory: &Path, bytes: &[u8]) -> Vec<String> {
+/// The files below `directory` that contain these bytes.
+fn files_containing(directory: &Path, bytes: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).expect("list a directory").flatten() {
         let path = entry.path();
         if entry.file_type().expect("a type").is_dir() {
-            found.extend(files_with(&path, bytes));
+            found.extend(files_containing(&path, bytes));
         } else if fs::read(&path).expect("read a file").windows(bytes.len()).any(|window| window == bytes) {
             found.push(path.display().to_string());
         }
@@ -79,13 +79,13 @@ fn files_with(directory: &Path, bytes: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn files_are_decrypted_with_the_key_and_left_alone_without_it() {
+fn files_are_decrypted_only_with_the_key() {
     if !require(Layer::Program("git-crypt")) {
         return;
     }
     let encrypted = Encrypted::new();
     let (first, second) = encrypted.key.split_at(76);
-    // As YAML folds what `base64` prints, and as it prints it.
+    // The output of `base64`: folded by YAML, and as printed.
     let folded = format!("{first} {second}");
     let as_printed = format!("{first}\n{second}\n");
     for (key, params) in [
@@ -99,10 +99,10 @@ fn files_are_decrypted_with_the_key_and_left_alone_without_it() {
         assert_eq!(read(&destination, "secrets/code"), SECRET.as_bytes());
         assert_eq!(read(&destination, "docs/x"), b"x\n");
         assert_eq!(git::run(destination.path(), &["status", "--porcelain"]), "");
-        // git-crypt needs its own copy for what is checked out later. There is no other.
+        // Only git-crypt has a copy, which it needs for later checkouts.
         let key = STANDARD.decode(&encrypted.key).expect("base64");
         let copy = destination.path().join(".git/git-crypt/keys/default");
-        assert_eq!(files_with(destination.path(), &key[key.len() - 40..]), [copy.display().to_string()]);
+        assert_eq!(files_containing(destination.path(), &key[key.len() - 40..]), [copy.display().to_string()]);
     }
     for without in [json!({}), json!({ "git_crypt_key": "" })] {
         let (destination, outcome) = encrypted.get(without, json!({}));
@@ -112,7 +112,7 @@ fn files_are_decrypted_with_the_key_and_left_alone_without_it() {
 }
 
 #[test]
-fn files_that_a_sparse_checkout_leaves_out_stay_away() {
+fn sparse_checkout_omits_encrypted_files() {
     if !require(Layer::Program("git-crypt")) {
         return;
     }
@@ -132,7 +132,7 @@ fn files_that_a_sparse_checkout_leaves_out_stay_away() {
 }
 
 #[test]
-fn files_stay_encrypted_on_the_server_when_a_put_rebases_them() {
+fn put_with_rebase_keeps_files_encrypted_on_the_server() {
     if !require(Layer::Program("git-crypt")) {
         return;
     }
@@ -149,7 +149,7 @@ fn files_stay_encrypted_on_the_server_when_a_put_rebases_them() {
     git::run(&app, &["commit", "-q", "-m", "another secret"]);
     encrypted.repository.commit("theirs", &[("docs/y", "y\n")]);
 
-    // The put needs no key of its own: the clone has it.
+    // The put needs no `git_crypt_key`: the clone contains the key.
     let put = request(&source(&url), None, &json!({ "repository": "app", "rebase": true }));
     let outcome = Verb::put("git").dir(inputs.path()).request(&put).run();
     let version = outcome.json()["version"]["ref"].as_str().expect("a ref").to_owned();
@@ -163,7 +163,7 @@ fn files_stay_encrypted_on_the_server_when_a_put_rebases_them() {
 }
 
 #[test]
-fn the_key_of_another_repository_is_a_clear_error() {
+fn fails_with_the_key_of_another_repository() {
     if !require(Layer::Program("git-crypt")) {
         return;
     }
@@ -178,10 +178,13 @@ fn the_key_of_another_repository_is_a_clear_error() {
 }
 
 #[test]
-fn what_is_no_key_is_told_before_anything_is_fetched() {
+fn refuses_an_invalid_key_before_the_fetch() {
     for (key, problem) in [
         ("not base64!", "is not base64"),
-        ("aGVsbG8gd29ybGQ=", "is base64, but not of a git-crypt key (see `git-crypt export-key`)"),
+        (
+            "aGVsbG8gd29ybGQ=",
+            "is valid base64, but not a git-crypt key (expected the output of `git-crypt export-key`)",
+        ),
     ] {
         let source = json!({ "uri": "https://git.invalid/app.git", "git_crypt_key": key });
         let outcome = check(&source, None);

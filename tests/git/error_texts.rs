@@ -117,8 +117,11 @@ fn http(failures: &mut Failures) {
     let url = server.url(repository.name());
     server.fail_next(Fault::status(503));
     failures.run(&["ls-remote", &url]);
-    // In the header of the pack, and in its objects.
-    for bytes in [40, 300] {
+    // Before the pack, and in a pack of several packets.
+    let digits = |number: u64| format!("{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let noise: String = (1..40_000).map(digits).collect();
+    repository.commit("large", &[("large", &noise)]);
+    for bytes in [40, 150_000] {
         server.fail_after(2, "upload-pack", Fault::CutAfter { bytes });
         failures.run(&["fetch", &url, "main"]);
     }
@@ -255,15 +258,19 @@ fn checkouts(failures: &mut Failures) {
     // Filters whose programs are not installed: git is started by its path, and `PATH` is empty.
     let program = git::search_path().split(':').map(|path| Path::new(path).join("git")).find(|path| path.exists());
     let program = program.expect("git is installed");
-    for (name, process) in [("lfs", "git-lfs filter-process"), ("git-crypt", "\"git-crypt\" smudge")] {
+    let filters = [
+        ("lfs", "process", "git-lfs filter-process"),
+        ("lfs", "smudge", "git-lfs smudge"),
+        ("git-crypt", "smudge", "\"git-crypt\" smudge"),
+    ];
+    for (name, key, program_of_filter) in filters {
         let repository = Repository::new();
         repository.commit("one", &[(".gitattributes", &format!("f filter={name}\n")), ("f", "1")]);
-        let key = if name == "lfs" { "process" } else { "smudge" };
         let mut clone = Command::new(&program);
         clone.current_dir(directory.path()).env_clear().envs(git::ISOLATION).env("PATH", directory.path());
-        clone.arg("-c").arg(format!("filter.{name}.{key}={process}"));
+        clone.arg("-c").arg(format!("filter.{name}.{key}={program_of_filter}"));
         clone.arg("-c").arg(format!("filter.{name}.required=true"));
-        failures.run_command(clone.args(["clone", "-q", &repository.file_url(), name]));
+        failures.run_command(clone.args(["clone", "-q", &repository.file_url(), &format!("{name}-{key}")]));
     }
 }
 

@@ -1,4 +1,4 @@
-//! check: commits chosen by their messages.
+//! check with `commit_filter`.
 
 use std::slice;
 
@@ -16,14 +16,14 @@ const MESSAGES: [&str; 6] = [
     "feat: roof\n\nTicket: ABC-22\nSigned-off-by: Ada\n",
 ];
 
-/// Which of the messages a filter lets through, in a first check and after the first commit.
+/// The messages that pass a filter, in a first check and in a check from the first commit on.
 #[track_caller]
-fn chosen(filter: Value) -> Vec<usize> {
-    chosen_by(json!({ "commit_filter": filter }))
+fn versions_with_filter(filter: Value) -> Vec<usize> {
+    versions_with_source(json!({ "commit_filter": filter }))
 }
 
 #[track_caller]
-fn chosen_by(keys: Value) -> Vec<usize> {
+fn versions_with_source(keys: Value) -> Vec<usize> {
     let (repository, commits) = history(&MESSAGES);
     let (_server, url) = serve(&repository);
     let source = with(source(&url), keys);
@@ -35,44 +35,44 @@ fn chosen_by(keys: Value) -> Vec<usize> {
 }
 
 #[test]
-fn lets_commits_through_of_which_a_line_matches_a_pattern() {
-    assert_eq!(chosen(json!({ "include": ["^feat:"] })), [1, 3, 5]);
-    assert_eq!(chosen(json!({ "include": ["^feat:", "^fix:"] })), [1, 2, 3, 5]);
-    assert_eq!(chosen(json!({ "include": ["nothing"] })), Vec::<usize>::new());
+fn include_selects_commits_with_a_matching_line() {
+    assert_eq!(versions_with_filter(json!({ "include": ["^feat:"] })), [1, 3, 5]);
+    assert_eq!(versions_with_filter(json!({ "include": ["^feat:", "^fix:"] })), [1, 2, 3, 5]);
+    assert_eq!(versions_with_filter(json!({ "include": ["nothing"] })), Vec::<usize>::new());
 }
 
 #[test]
-fn keeps_commits_out_of_which_a_line_matches_a_pattern() {
-    assert_eq!(chosen(json!({ "exclude": ["^chore", "Ticket"] })), [0, 2, 4]);
-    assert_eq!(chosen(json!({ "include": ["feat"], "exclude": ["^chore"] })), [1, 5]);
+fn exclude_omits_commits_with_a_matching_line() {
+    assert_eq!(versions_with_filter(json!({ "exclude": ["^chore", "Ticket"] })), [0, 2, 4]);
+    assert_eq!(versions_with_filter(json!({ "include": ["feat"], "exclude": ["^chore"] })), [1, 5]);
 }
 
 #[test]
-fn can_ask_that_all_patterns_match() {
-    assert_eq!(chosen(json!({ "include": ["^feat", "Signed-off"], "include_all_match": true })), [5]);
+fn all_match_keys_require_all_patterns() {
+    assert_eq!(versions_with_filter(json!({ "include": ["^feat", "Signed-off"], "include_all_match": true })), [5]);
     let exclude = json!({ "exclude": ["^feat", "Signed-off"], "exclude_all_match": "true" });
-    assert_eq!(chosen(exclude), [0, 1, 2, 3, 4]);
+    assert_eq!(versions_with_filter(exclude), [0, 1, 2, 3, 4]);
 }
 
 #[test]
-fn reads_basic_regular_expressions_with_the_escapes_of_gnu() {
-    assert_eq!(chosen(json!({ "include": [r"ABC-[0-9]\{2\}$"] })), [5]);
-    assert_eq!(chosen(json!({ "include": [r"^\(fix\|chore\):\s"] })), [2, 3]);
-    assert_eq!(chosen(json!({ "include": ["doors | locks"] })), [2], "`|` is itself");
-    assert_eq!(chosen(json!({ "include": [r"\<ABC\>-2\+"] })), [5]);
+fn patterns_are_basic_regular_expressions_with_gnu_escapes() {
+    assert_eq!(versions_with_filter(json!({ "include": [r"ABC-[0-9]\{2\}$"] })), [5]);
+    assert_eq!(versions_with_filter(json!({ "include": [r"^\(fix\|chore\):\s"] })), [2, 3]);
+    assert_eq!(versions_with_filter(json!({ "include": ["doors | locks"] })), [2], "`|` is itself");
+    assert_eq!(versions_with_filter(json!({ "include": [r"\<ABC\>-2\+"] })), [5]);
 }
 
 #[test]
-fn reads_patterns_as_git_config_says() {
+fn git_config_selects_the_pattern_type() {
     let settings = |kind: &str| json!([{ "name": "grep.patternType", "value": kind }]);
     let filter = json!({ "include": ["^(fix|chore): "] });
-    assert_eq!(chosen_by(json!({ "commit_filter": filter, "git_config": settings("extended") })), [2, 3]);
+    assert_eq!(versions_with_source(json!({ "commit_filter": filter, "git_config": settings("extended") })), [2, 3]);
     let filter = json!({ "include": ["s | l"] });
-    assert_eq!(chosen_by(json!({ "commit_filter": filter, "git_config": settings("fixed") })), [2]);
+    assert_eq!(versions_with_source(json!({ "commit_filter": filter, "git_config": settings("fixed") })), [2]);
 }
 
 #[test]
-fn goes_with_paths_and_with_ci_skip() {
+fn filter_combines_with_paths_and_ci_skip() {
     let repository = Repository::new();
     let base = repository.commit("base", &[("a/x", "0")]);
     repository.commit("feat: elsewhere", &[("b/x", "1")]);
@@ -87,7 +87,7 @@ fn goes_with_paths_and_with_ci_skip() {
 }
 
 #[test]
-fn applies_to_commits_of_the_branch_and_not_to_those_that_were_merged() {
+fn filter_ignores_messages_of_merged_commits() {
     let repository = Repository::new();
     let first = repository.commit("fix: one", &[("a", "1")]);
     repository.branch("topic", &first);
@@ -99,14 +99,14 @@ fn applies_to_commits_of_the_branch_and_not_to_those_that_were_merged() {
     for version in [None, Some(first.as_str())] {
         assert_eq!(refs(&check(&source, version)), slice::from_ref(&first));
     }
-    // A squashed merge is one commit, whose message lists those of the side.
+    // A squashed merge is one commit. Its message lists those of the merged branch.
     let squashed = repository.commit("Feature (#12)\n\n* docs: three\n* fix: four\n", &[("c", "1")]);
     assert_eq!(refs(&check(&source, Some(&first))), [first.clone(), squashed.clone()]);
     assert_eq!(refs(&check(&source, None)), [squashed]);
 }
 
 #[test]
-fn is_heeded_when_nothing_else_filters() {
+fn filter_works_without_other_filters() {
     let (repository, commits) = history(&["feat: one", "docs: two"]);
     let (_server, url) = serve(&repository);
     let filter = json!({ "disable_ci_skip": true, "commit_filter": { "include": ["feat"] } });
@@ -114,14 +114,14 @@ fn is_heeded_when_nothing_else_filters() {
 }
 
 #[test]
-fn does_not_hide_the_version_that_was_given() {
+fn filter_keeps_the_known_version() {
     let (repository, commits) = history(&["docs: one", "docs: two"]);
     let source = with(source(&repository.file_url()), json!({ "commit_filter": { "include": ["feat"] } }));
     assert_eq!(refs(&check(&source, Some(&commits[0]))), [commits[0].clone()]);
 }
 
 #[test]
-fn is_refused_when_its_patterns_make_no_sense() {
+fn invalid_patterns_are_refused() {
     let (repository, _) = history(&["one"]);
     let filter = json!({
         "include": ["fine", "[a"], "exclude": [r"\(a\)\1", r"\d\+"], "exlude": [], "include_all_match": "often",

@@ -1,11 +1,11 @@
-//! get: what is in the destination afterwards, and what was fetched for it.
+//! get: the content of the destination and the requests for it.
 
 mod branches;
 mod depth;
+mod destination;
 mod files;
 mod submodules;
 mod tags;
-mod the_destination;
 
 use std::fs;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn git_in(directory: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn makes_the_tree_of_the_version_with_a_detached_head() {
+fn checks_out_the_version_with_a_detached_head() {
     let (repository, commits) = history(&["one", "two", "three"]);
     let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[1]), json!({}));
     assert_eq!(outcome.json()["version"], json!({ "ref": commits[1] }));
@@ -45,7 +45,7 @@ fn makes_the_tree_of_the_version_with_a_detached_head() {
 }
 
 #[test]
-fn leaves_the_branch_where_the_server_has_it() {
+fn local_branch_is_at_the_tip_of_the_server() {
     let (repository, commits) = history(&["one", "two", "three"]);
     for params in [json!({}), json!({ "depth": 1 })] {
         let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[0]), params);
@@ -58,7 +58,7 @@ fn leaves_the_branch_where_the_server_has_it() {
 }
 
 #[test]
-fn stays_on_the_branch_when_there_is_no_version() {
+fn head_stays_on_the_branch_without_a_version() {
     let (repository, commits) = history(&["one", "two"]);
     for params in [json!({}), json!({ "depth": 1 })] {
         let (destination, outcome) = get(&source(&repository.file_url()), None, params);
@@ -69,7 +69,7 @@ fn stays_on_the_branch_when_there_is_no_version() {
 }
 
 #[test]
-fn takes_the_default_branch_when_none_is_named() {
+fn fetches_the_default_branch_without_branch() {
     let (repository, commits) = history(&["one", "two"]);
     for params in [json!({}), json!({ "depth": 1 })] {
         let (destination, outcome) = get(&json!({ "uri": repository.file_url() }), Some(&commits[0]), params);
@@ -80,7 +80,7 @@ fn takes_the_default_branch_when_none_is_named() {
 }
 
 #[test]
-fn looks_in_the_branch_that_the_version_names() {
+fn fetches_the_branch_of_the_version() {
     let (repository, commits) = history(&["one"]);
     repository.branch("release", &commits[0]);
     let released = repository.commit_on("release", "released", &[("r", "1")]);
@@ -94,11 +94,11 @@ fn looks_in_the_branch_that_the_version_names() {
     assert_eq!(read(&destination, ".git/branch"), "release\n");
 }
 
-mod a_version_that_the_branch_has_lost {
+mod version_not_on_the_branch {
     use super::*;
 
     #[test]
-    fn is_fetched_by_its_hash_while_the_server_has_it() {
+    fn is_fetched_by_hash() {
         let (repository, commits) = history(&["one", "two"]);
         repository.move_branch("main", &commits[0]);
         repository.commit("two, better", &[("x", "1")]);
@@ -110,7 +110,7 @@ mod a_version_that_the_branch_has_lost {
     }
 
     #[test]
-    fn is_a_clear_error_when_it_is_gone() {
+    fn fails_if_the_server_lacks_it() {
         let (repository, commits) = history(&["one", "two"]);
         repository.move_branch("main", &commits[0]);
         repository.forget_unreachable();
@@ -139,7 +139,7 @@ fn fetches_submodules() {
 }
 
 #[test]
-fn shows_where_a_person_can_look_at_the_commit() {
+fn metadata_contains_the_web_page_of_the_commit() {
     let (repository, commits) = history(&["one"]);
     let rewrite = format!("'url.{}.insteadOf'='https://github.example/team/app.git'", repository.file_url());
     let destination = scratch::directory();
@@ -154,7 +154,7 @@ fn shows_where_a_person_can_look_at_the_commit() {
 }
 
 #[test]
-fn brings_notes_along_and_leaves_the_clone_s_configuration_as_git_does() {
+fn fetches_notes_and_configures_the_clone_as_git_does() {
     let (repository, commits) = history(&["one"]);
     repository.git(&["notes", "add", "-m", "noted", &commits[0]]);
     for params in [json!({}), json!({ "depth": 1 })] {
@@ -179,16 +179,16 @@ fn fetches_notes_separately_only_if_the_server_lists_some() {
             server.requests().len()
         })
     };
-    // Protocol 2 lists the refs by a request of its own.
+    // Protocol version 2 lists the refs in a separate request.
     assert_eq!(requests_of_gets(), [3, 2]);
     repository.git(&["notes", "add", "-m", "noted", &commits[0]]);
     let [with_notes, with_notes_by_older] = requests_of_gets();
     assert!(with_notes > 3 && with_notes_by_older > 2, "{with_notes}, {with_notes_by_older}");
 }
 
-/// As the established resource has it: people type the first letters of a hash.
+/// As in the established resource: users pin abbreviated hashes.
 #[test]
-fn of_a_shortened_hash_is_of_that_commit() {
+fn resolves_an_abbreviated_hash() {
     let (repository, commits) = history(&["one", "two", "three"]);
     let source = source(&repository.file_url());
     let short = &commits[1][..8];
@@ -201,14 +201,14 @@ fn of_a_shortened_hash_is_of_that_commit() {
     outcome.failed();
     let expected = "error: version `1234567` is gone: it is not in branch `main` of `";
     assert!(said(&outcome).contains(expected), "{}", said(&outcome));
-    // What is too short may be many a commit.
+    // A shorter one may be ambiguous.
     let (_destination, outcome) = get(&source, Some("12345"), json!({}));
     outcome.failed();
     assert!(said(&outcome).contains("error: version `12345` is gone"), "{}", said(&outcome));
 }
 
 #[test]
-fn sparse_paths_are_all_that_is_checked_out() {
+fn checks_out_only_sparse_paths() {
     let repository = Repository::new();
     let commit = repository.commit("all", &[("a/x", "1"), ("a/deep/y", "1"), ("b/z", "1"), ("README.md", "1")]);
     for params in [json!({}), json!({ "depth": 1 })] {
@@ -223,7 +223,7 @@ fn sparse_paths_are_all_that_is_checked_out() {
 }
 
 #[test]
-fn search_remote_refs_finds_what_a_server_gives_out_by_name_only() {
+fn search_remote_refs_finds_a_commit_not_served_by_hash() {
     let (repository, commits) = history(&["one"]);
     repository.branch("other", &commits[0]);
     let elsewhere = repository.commit_on("other", "elsewhere", &[("o", "1")]);
@@ -241,14 +241,14 @@ fn search_remote_refs_finds_what_a_server_gives_out_by_name_only() {
             outcome.succeeded();
             assert_eq!(git_in(destination.path(), &["rev-parse", "HEAD"]), elsewhere);
         } else {
-            // git itself asks for a hash that a ref's tip has.
+            // git itself finds the hash at the tip of a ref.
             assert!(outcome.code == Some(0) || said(&outcome).contains("is gone"), "{}", said(&outcome));
         }
     }
 }
 
 #[test]
-fn formats_decide_how_refs_and_times_are_written() {
+fn format_params_apply_to_refs_and_times() {
     let (repository, commits) = history(&["one", "two"]);
     repository.annotated_tag("v1", &commits[0], "first");
     let params = json!({
@@ -269,7 +269,7 @@ fn formats_decide_how_refs_and_times_are_written() {
 }
 
 #[test]
-fn of_an_old_version_follows_a_head_that_is_on_no_branch() {
+fn fetches_an_old_version_if_the_server_head_is_detached() {
     let (repository, commits) = history(&["one", "two", "three", "four"]);
     repository.move_branch("main", &commits[0]);
     fs::write(repository.path().join("HEAD"), format!("{}\n", commits[3])).expect("detach HEAD");

@@ -1,4 +1,4 @@
-//! `git_config`: what a user has set counts, or is told of.
+//! `git_config`: settings have an effect or cause a warning.
 
 use std::fs;
 
@@ -18,8 +18,8 @@ fn setting(name: &str, value: &str) -> Value {
     json!({ "git_config": [{ "name": name, "value": value }] })
 }
 
-/// A put with a rebase, from a work tree with a change that is not committed.
-fn rebase_of_changed_work_tree(settings: Value) -> (Repository, TempDir, Outcome) {
+/// A put with `rebase` from a work tree with an uncommitted change.
+fn put_with_rebase_and_uncommitted_change(settings: Value) -> (Repository, TempDir, Outcome) {
     let (repository, _) = history(&["one"]);
     let inputs = scratch::directory();
     Checkout::clone(&repository.file_url(), inputs.path(), "app").commit("ours", &[("ours", "1")]);
@@ -32,18 +32,18 @@ fn rebase_of_changed_work_tree(settings: Value) -> (Repository, TempDir, Outcome
 }
 
 #[test]
-fn rebase_auto_stash_keeps_changes_out_of_the_way() {
-    let (_repository, _inputs, outcome) = rebase_of_changed_work_tree(json!({}));
+fn rebase_auto_stash_allows_uncommitted_changes() {
+    let (_repository, _inputs, outcome) = put_with_rebase_and_uncommitted_change(json!({}));
     outcome.failed();
     assert!(said(&outcome).contains("You have unstaged changes"), "{}", said(&outcome));
-    let (repository, inputs, outcome) = rebase_of_changed_work_tree(setting("rebase.autoStash", "true"));
+    let (repository, inputs, outcome) = put_with_rebase_and_uncommitted_change(setting("rebase.autoStash", "true"));
     outcome.succeeded();
     assert_eq!(repository.file("main", "ours"), "1");
     assert_eq!(fs::read_to_string(inputs.path().join("app/ours")).expect("read the change"), "changed");
 }
 
 #[test]
-fn core_ssh_command_is_run_with_the_key_of_the_source() {
+fn core_ssh_command_uses_the_key_of_the_source() {
     if !require(Layer::Program("sshd")) {
         return;
     }
@@ -53,7 +53,7 @@ fn core_ssh_command_is_run_with_the_key_of_the_source() {
     let source = with(source(&server.url(repository.path())), keys);
     let verbose = check(&with(source.clone(), setting("core.sshCommand", "ssh -v -o 'ServerAliveInterval 7'")), None);
     assert_eq!(refs(&verbose), commits);
-    // An option that makes ssh fail shows that it arrives.
+    // An option that makes ssh fail proves that ssh gets it.
     let broken = check(&with(source.clone(), setting("core.sshCommand", "ssh -o NoSuchOption=1")), None);
     broken.failed();
     assert!(broken.stderr.to_lowercase().contains("nosuchoption"), "{}", broken.stderr);
@@ -65,7 +65,7 @@ fn core_ssh_command_is_run_with_the_key_of_the_source() {
 }
 
 #[test]
-fn settings_without_effect_are_named() {
+fn warns_of_settings_without_effect() {
     let (repository, commits) = history(&["one"]);
     for (name, value) in [
         ("pull.ff", "only"),
@@ -85,7 +85,7 @@ fn settings_without_effect_are_named() {
 }
 
 #[test]
-fn an_identity_is_there_without_any_configuration_and_gives_way_to_others() {
+fn default_identity_can_be_overridden() {
     for (settings, expected) in
         [(None, "git <git@localhost>"), (Some(("user.email", "bot@example.com")), "git <bot@example.com>")]
     {
@@ -105,9 +105,9 @@ fn an_identity_is_there_without_any_configuration_and_gives_way_to_others() {
     }
 }
 
-/// Settings that change what git prints change nothing of what people and later steps read.
+/// Settings that change the output of git must not change versions, metadata and files.
 #[test]
-fn display_settings_change_no_version_and_no_file() {
+fn display_settings_do_not_change_versions_or_files() {
     if !require(Layer::Ssh) {
         return;
     }

@@ -19,7 +19,7 @@ mod refusals;
 mod repositories;
 mod tags;
 
-/// A source with the login of the owner.
+/// A source with the owner's login.
 fn source(repository: &GiteaRepository) -> Value {
     json!({ "uri": repository.url(), "branch": "main", "username": USER, "password": PASSWORD })
 }
@@ -58,7 +58,7 @@ mod check_verb {
     }
 
     #[test]
-    fn takes_an_access_token_as_the_password_or_as_the_user() {
+    fn accepts_an_access_token_as_password_or_user() {
         let Some(gitea) = gitea() else { return };
         let (local, commits) = history(&["one"]);
         let made = gitea.repository_with(&json!({ "private": true }));
@@ -73,7 +73,7 @@ mod check_verb {
     }
 
     #[test]
-    fn fails_with_a_wrong_password_and_does_not_show_it() {
+    fn fails_with_a_wrong_password_without_printing_it() {
         let Some(gitea) = gitea() else { return };
         let (local, _) = history(&["one"]);
         let made = gitea.repository_with(&json!({ "private": true }));
@@ -92,7 +92,7 @@ mod check_verb {
     }
 
     #[test]
-    fn is_empty_in_an_empty_repository() {
+    fn returns_nothing_for_an_empty_repository() {
         let Some(gitea) = gitea() else { return };
         let outcome = check(&source(&gitea.repository()), None);
         // The server names a default branch that has no commit.
@@ -111,7 +111,7 @@ mod check_verb {
     }
 
     #[test]
-    fn follows_a_branch_that_was_pushed_by_force() {
+    fn follows_a_force_pushed_branch() {
         let Some(gitea) = gitea() else { return };
         let (local, commits) = history(&["one", "two"]);
         let made = gitea.repository_of(&local);
@@ -138,7 +138,7 @@ mod check_verb {
     }
 
     #[test]
-    fn reads_by_ssh_with_a_deploy_key() {
+    fn reads_over_ssh_with_a_deploy_key() {
         let Some(gitea) = gitea() else { return };
         let (local, commits) = history(&["one", "two"]);
         let made = gitea.repository_of(&local);
@@ -152,7 +152,7 @@ mod check_verb {
     }
 
     #[test]
-    fn names_the_key_when_a_deploy_key_is_not_known() {
+    fn hints_at_private_key_if_the_deploy_key_is_unknown() {
         let Some(gitea) = gitea() else { return };
         let (local, _) = history(&["one"]);
         let made = gitea.repository_of(&local);
@@ -213,7 +213,7 @@ mod get_verb {
     }
 
     #[test]
-    fn fetches_files_in_lfs() {
+    fn fetches_lfs_files() {
         let Some(gitea) = gitea() else { return };
         if !require(Layer::Program("git-lfs")) {
             return;
@@ -257,7 +257,7 @@ mod put_verb {
     }
 
     #[test]
-    fn rebases_onto_what_others_have_pushed() {
+    fn rebases_onto_other_pushes() {
         let Some(gitea) = gitea() else { return };
         let (local, _) = history(&["one"]);
         let made = gitea.repository_of(&local);
@@ -272,7 +272,7 @@ mod put_verb {
     }
 
     #[test]
-    fn fails_when_others_have_pushed_and_nothing_is_to_be_rebased() {
+    fn fails_without_rebase_after_another_push() {
         let Some(gitea) = gitea() else { return };
         let (local, _) = history(&["one"]);
         let made = gitea.repository_of(&local);
@@ -286,7 +286,7 @@ mod put_verb {
     }
 
     #[test]
-    fn shows_why_a_protected_branch_declines_a_push() {
+    fn prints_why_a_protected_branch_refuses_a_push() {
         let Some(gitea) = gitea() else { return };
         let (local, _) = history(&["one"]);
         let made = gitea.repository_of(&local);
@@ -299,7 +299,7 @@ mod put_verb {
     }
 
     #[test]
-    fn fails_with_a_deploy_key_that_may_only_read() {
+    fn fails_with_a_read_only_deploy_key() {
         let Some(gitea) = gitea() else { return };
         let (local, _) = history(&["one"]);
         let made = gitea.repository_of(&local);
@@ -312,7 +312,7 @@ mod put_verb {
     }
 
     #[test]
-    fn pushes_by_ssh_with_a_deploy_key_that_may_write() {
+    fn pushes_over_ssh_with_a_writable_deploy_key() {
         let Some(gitea) = gitea() else { return };
         let (local, _) = history(&["one"]);
         let made = gitea.repository_of(&local);
@@ -326,7 +326,7 @@ mod put_verb {
     }
 
     #[test]
-    fn tags_what_it_pushes() {
+    fn tags_the_pushed_commit() {
         let Some(gitea) = gitea() else { return };
         let (local, _) = history(&["one"]);
         let made = gitea.repository_of(&local);
@@ -352,7 +352,7 @@ mod put_verb {
     }
 
     #[test]
-    fn is_repeatable() {
+    fn is_idempotent() {
         let Some(gitea) = gitea() else { return };
         let (local, _) = history(&["one"]);
         let made = gitea.repository_of(&local);

@@ -1,4 +1,4 @@
-//! What is left when a verb is ended, or when a server says nothing: no child, no secret, and soon.
+//! Verbs that are terminated and servers that send nothing: the verb ends soon, and leaves no child and no secret.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use crate::support::{check, check_in, history, refs, request, said, serve, sourc
 const SOON: Duration = Duration::from_secs(15);
 
 #[test]
-fn sigterm_in_the_middle_of_a_clone_leaves_no_child_and_no_file() {
+fn sigterm_during_a_clone_leaves_no_child_and_no_file() {
     let noise = noise(400_000);
     let (repository, _) = history(&["one"]);
     let commit = repository.commit("large", &[("noise", &noise)]);
     for params in [json!({}), json!({ "depth": 1 })] {
         let (server, url) = serve(&repository);
-        // The greeting and the list of refs come before the pack.
+        // The first two responses are the greeting and the list of refs, the third is the pack.
         server.fail_after(2, "", Fault::StallAfter { bytes: 50_000 });
         let source = with(source(&url), json!({ "username": "bob", "password": "s3cret" }));
         let destination = scratch::directory();
@@ -44,16 +44,16 @@ fn sigterm_in_the_middle_of_a_clone_leaves_no_child_and_no_file() {
 }
 
 #[test]
-fn a_check_that_is_killed_harms_no_later_one() {
+fn check_succeeds_after_a_killed_check() {
     if Runner::chosen() == Runner::Image {
-        // A container that is killed is gone with all that it had: there is no later check in it.
+        // A killed container is gone, so there is no later check in it.
         return;
     }
     let (repository, commits) = history(&["one", "two", "three"]);
     let (server, url) = serve(&repository);
     let source = source(&url);
     let container = jetway_tests::verb::Container::new();
-    // Two requests look at the tip; the fetch greets, lists the refs, and asks for a pack.
+    // Two requests resolve the tip. The fetch sends three: the greeting, the list of refs and the pack.
     for requests_before in [2, 3, 4] {
         server.recover();
         server.fail_after(requests_before, "", Fault::Stall);
@@ -62,7 +62,7 @@ fn a_check_that_is_killed_harms_no_later_one() {
         running.wait_for_child("fetch");
         let children = running.children();
         running.kill();
-        // The end of a container takes all of its processes; here the orphans would go on asking the server.
+        // The end of a container ends all of its processes. Here, the orphans would continue to send requests.
         children.iter().for_each(process::Process::kill);
         running.wait(SOON);
     }
@@ -72,7 +72,7 @@ fn a_check_that_is_killed_harms_no_later_one() {
 }
 
 #[test]
-fn a_server_that_accepts_and_never_answers_is_given_up() {
+fn silent_http_server_times_out() {
     let (repository, commits) = history(&["one"]);
     let (server, url) = serve(&repository);
     server.fail_always("", Fault::Stall);
@@ -81,13 +81,13 @@ fn a_server_that_accepts_and_never_answers_is_given_up() {
     outcome.failed();
     assert_eq!(
         said(&outcome),
-        "error: `git ls-remote` showed no sign of life for [TIME], and was ended\n\
+        "error: `git ls-remote` wrote no output for [TIME] and was stopped\n\
          hint: `network_timeout` in the source sets how long a server may stay silent\n"
     );
     assert!(outcome.elapsed < SOON);
 }
 
-/// The files in which what earlier checks have fetched is kept.
+/// The pack files of the cache.
 fn packs(container: &Container) -> Vec<std::path::PathBuf> {
     let is_object = |path: &std::path::PathBuf| path.to_string_lossy().contains("/objects/") && path.is_file();
     let mut files: Vec<_> = container.leftovers().into_iter().filter(is_object).collect();
@@ -96,7 +96,7 @@ fn packs(container: &Container) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn a_server_s_silence_is_waited_for_once_and_costs_nothing_of_what_was_fetched() {
+fn timeout_is_not_retried_and_keeps_the_cache() {
     let (repository, commits) = history(&["one", "two"]);
     repository.tag("v1", &commits[1]);
     let (server, url) = serve(&repository);
@@ -109,12 +109,12 @@ fn a_server_s_silence_is_waited_for_once_and_costs_nothing_of_what_was_fetched()
         assert!(!fetched.is_empty());
         let newest = repository.commit("more", &[("x", &known)]);
         repository.tag(&format!("v-{known}"), &newest);
-        // The tip or the tags are told; the fetch greets, and gets no answer then.
+        // The server lists the tip or the tags, and responds to the greeting of the fetch, but not to the next request.
         server.fail_after(3, "", Fault::Stall);
         let outcome = check_in(&container, &source, Some(&known));
         outcome.failed();
         assert!(outcome.elapsed < Duration::from_secs(20), "{:?}", outcome.elapsed);
-        assert!(said(&outcome).contains("`git fetch` showed no sign of life for [TIME]"), "{}", said(&outcome));
+        assert!(said(&outcome).contains("`git fetch` wrote no output for [TIME]"), "{}", said(&outcome));
         assert!(!said(&outcome).contains("discarding the cached"), "{}", said(&outcome));
         let left = packs(&container);
         assert!(fetched.iter().all(|file| left.contains(file)), "{fetched:?}: {left:?}");
@@ -123,7 +123,7 @@ fn a_server_s_silence_is_waited_for_once_and_costs_nothing_of_what_was_fetched()
 }
 
 #[test]
-fn a_repository_that_is_away_for_a_while_costs_nothing_of_what_was_fetched() {
+fn missing_repository_keeps_the_cache() {
     let (repository, commits) = history(&["one", "two"]);
     let (_server, url) = serve(&repository);
     let container = Container::new();
@@ -140,7 +140,7 @@ fn a_repository_that_is_away_for_a_while_costs_nothing_of_what_was_fetched() {
 }
 
 #[test]
-fn an_ssh_server_that_never_answers_is_given_up() {
+fn silent_ssh_server_times_out() {
     if !require(Layer::Ssh) {
         return;
     }
@@ -157,7 +157,7 @@ fn an_ssh_server_that_never_answers_is_given_up() {
 }
 
 #[test]
-fn a_host_that_refuses_is_a_clear_error_soon() {
+fn refused_connection_fails_after_retries() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind a port");
     let port = listener.local_addr().expect("a port").port();
     drop(listener);

@@ -1,5 +1,5 @@
-//! Verbs that are killed (SIGKILL, as a worker that goes away does it) at any moment, and puts that race: whatever is left
-//! half done, the next run is right.
+//! Verbs that are killed (SIGKILL, as by a stopping worker) at any moment, and concurrent puts: the next run succeeds,
+//! whatever state the killed one has left.
 
 use std::time::{Duration, Instant, SystemTime};
 use std::{fs, thread};
@@ -17,7 +17,7 @@ use crate::support::{check_in, history, refs, request, source, with};
 
 const KILLS: usize = 100;
 
-/// Moments as parts of a whole run, and the seed that they are drawn from: `JETWAY_TEST_SEED` draws the same ones again.
+/// Random moments as fractions of a run, and their seed. `JETWAY_TEST_SEED` sets the seed, to reproduce a failure.
 fn moments() -> (u64, Vec<f64>) {
     let given = std::env::var("JETWAY_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock").as_nanos() as u64;
@@ -34,7 +34,7 @@ fn moments() -> (u64, Vec<f64>) {
     (seed, (0..KILLS).map(|_| draw()).collect())
 }
 
-/// How long an uninterrupted run takes: the longest of three.
+/// The duration of an uninterrupted run: the longest of three.
 fn measured(mut run: impl FnMut()) -> Duration {
     let mut time = || {
         let begin = Instant::now();
@@ -44,22 +44,22 @@ fn measured(mut run: impl FnMut()) -> Duration {
     [time(), time(), time()].into_iter().max().expect("three")
 }
 
-/// Kills the verb at that moment, with all that it has started, as the end of its container does.
+/// Kills the verb and all its processes after this time, as the end of its container does.
 fn kill_after(running: Running, moment: Duration, container: &Container) {
     thread::sleep(moment);
     running.kill();
     running.wait(Duration::from_secs(20));
-    // Orphans have other parents by now; what they were started with tells whose they are.
+    // Orphans have another parent by now, but their environment identifies them.
     let home = container.home().into_os_string().into_encoded_bytes();
     let gone = process::wait_until(Duration::from_secs(20), || {
         let left: Vec<Process> = started_with(&home);
         left.iter().for_each(Process::kill);
         left.is_empty().then_some(())
     });
-    assert!(gone.is_some(), "processes of a killed verb do not end");
+    assert!(gone.is_some(), "processes of a killed verb still run");
 }
 
-/// The processes whose environment holds `text`.
+/// The processes whose environment contains `text`.
 fn started_with(text: &[u8]) -> Vec<Process> {
     let pids = fs::read_dir("/proc").expect("list the processes").flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -75,9 +75,9 @@ fn logged_in(server: &HttpGit, repository: &Repository) -> Value {
 }
 
 #[test]
-fn a_check_that_is_killed_at_any_moment_harms_no_later_one() {
+fn check_succeeds_after_a_check_killed_at_any_moment() {
     if Runner::chosen() == Runner::Image {
-        // A container that is killed is gone with all that it had: there is no later check in it.
+        // A killed container is gone, so there is no later check in it.
         return;
     }
     let (repository, mut commits) = history(&["commit"; 20]);
@@ -104,7 +104,7 @@ fn a_check_that_is_killed_at_any_moment_harms_no_later_one() {
 }
 
 #[test]
-fn a_check_of_tags_or_branches_that_is_killed_at_any_moment_harms_no_later_one() {
+fn check_of_labels_succeeds_after_a_check_killed_at_any_moment() {
     if Runner::chosen() == Runner::Image {
         return;
     }
@@ -117,7 +117,7 @@ fn a_check_of_tags_or_branches_that_is_killed_at_any_moment_harms_no_later_one()
         json!({ "uri": url, "version_type": "branch_heads", "branch_regex": "v.*" }),
     ];
     let mut known: Vec<Value> = Vec::new();
-    // Each is a tag and a branch at a commit of its own.
+    // Each name is a tag and a branch, at its own commit.
     let push = |known: &mut Vec<Value>| {
         let name = format!("v{:03}", known.len());
         let commit = repository.commit("more", &[(&format!("more-{}", known.len()), "1")]);
@@ -150,13 +150,13 @@ fn a_check_of_tags_or_branches_that_is_killed_at_any_moment_harms_no_later_one()
         assert_eq!(outcome.code, Some(0), "{what}: {}", outcome.stderr);
         let found = outcome.json();
         let found = found.as_array().expect("a list");
-        // Of branches, those with older tips may stand before the known one.
+        // Branches with older tips may come before the known one.
         assert_eq!(found[found.len().saturating_sub(2)..], *expected, "{what}");
     }
 }
 
 #[test]
-fn a_get_that_is_killed_at_any_moment_harms_no_later_one() {
+fn get_succeeds_after_a_get_killed_at_any_moment() {
     if Runner::chosen() == Runner::Image {
         return;
     }
@@ -172,7 +172,7 @@ fn a_get_that_is_killed_at_any_moment_harms_no_later_one() {
         let request = request(&source, Some(&commit), params);
         Verb::get("git").container(&container).dir(destination.path()).request(&request)
     };
-    // Submodules take most of the time of a get: one round of four has them.
+    // Submodules take most of the time of a get, so only one round of four has them.
     let without = |params: Value| with(params, json!({ "submodules": "none" }));
     let kinds = [json!({}), without(json!({})), without(json!({ "depth": 1 })), without(json!({ "depth": 2 }))];
     let wholes = kinds.each_ref().map(|params| {
@@ -194,19 +194,19 @@ fn a_get_that_is_killed_at_any_moment_harms_no_later_one() {
         assert_eq!(git::run(destination.path(), &["status", "--porcelain"]), "", "{what}");
         assert!(destination.path().join("file-19").exists(), "{what}");
         assert_eq!(destination.path().join("lib/file-0").exists(), kind == 0, "{what}");
-        // The password that the killed one had written down is gone.
+        // The password file of the killed get is gone.
         let files: Vec<_> = outcome.leftovers().into_iter().filter(|path| !path.is_dir()).collect();
         assert_eq!(files, Vec::<std::path::PathBuf>::new(), "{what}");
     }
 }
 
 #[test]
-fn two_puts_that_race_twenty_times_lose_no_commit() {
+fn concurrent_puts_lose_no_commit_in_twenty_rounds() {
     const ROUNDS: usize = 20;
     let (repository, _) = history(&["one"]);
     let url = repository.file_url();
     for round in 1..=ROUNDS {
-        // Both have seen the same branch before the first one pushes.
+        // Both clones are created before the first push.
         let racers = ["left", "right"].map(|racer| {
             let inputs = scratch::directory();
             let checkout = Checkout::clone(&url, inputs.path(), "app");
@@ -225,7 +225,7 @@ fn two_puts_that_race_twenty_times_lose_no_commit() {
         });
         let history = repository.history("main");
         assert_eq!(history.len(), 1 + 2 * round, "round {round}");
-        // Each has told the commit that is on the server.
+        // Each version is a commit on the server.
         assert!(refs.iter().all(|reference| history[..2].contains(reference)), "round {round}: {refs:?}, {history:?}");
         for racer in ["left", "right"] {
             assert_eq!(repository.file("main", &format!("{racer}-{round}")), "1");

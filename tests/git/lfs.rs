@@ -1,4 +1,4 @@
-//! Files in git-lfs: what a get brings, what a put sends, and who gets to see the password.
+//! git-lfs files: downloads in a get, uploads in a put, and the hosts that get the password.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -21,7 +21,7 @@ use crate::support::{request, said, source, with};
 
 const ATTRIBUTES: (&str, &str) = (".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n");
 
-/// A repository with `a/one.bin` and `b/two.bin` in git-lfs, whose objects are on the server.
+/// A repository with `a/one.bin` and `b/two.bin` in git-lfs, and their objects on the server.
 struct Large {
     repository: Repository,
     commit: String,
@@ -72,7 +72,7 @@ fn is_pointer(text: &str) -> bool {
     text.starts_with("version https://git-lfs.github.com/spec/v1\n")
 }
 
-/// How many objects were fetched.
+/// How many objects were downloaded.
 fn fetched(server: &HttpGit) -> usize {
     server.requests_to("/info/lfs/storage/").iter().filter(|seen| seen.method == "GET" && seen.status == 200).count()
 }
@@ -81,7 +81,7 @@ mod get {
     use super::*;
 
     #[test]
-    fn brings_the_files_with_the_password_of_the_source() {
+    fn downloads_files_with_the_password_of_the_source() {
         if !require(Layer::Program("git-lfs")) {
             return;
         }
@@ -99,7 +99,7 @@ mod get {
             assert_eq!(fetched(&server), 2, "{:?}", server.requests_to("lfs"));
             let configuration = git::run(destination.path(), &["config", "--local", "--list"]);
             assert!(!configuration.contains("s3cret-pw") && !configuration.contains("bob"), "{configuration}");
-            // For git-lfs alone the work tree is as it was committed.
+            // For git-lfs, the work tree is unchanged.
             let filters = ["-c", "filter.lfs.process=git-lfs filter-process", "-c", "filter.lfs.required=true"];
             let status = git::run(destination.path(), &[&filters[..], &["status", "--porcelain"]].concat());
             assert_eq!(status, "");
@@ -107,7 +107,7 @@ mod get {
     }
 
     #[test]
-    fn brings_the_files_of_a_repository_in_a_directory() {
+    fn downloads_files_of_a_local_repository() {
         if !require(Layer::Program("git-lfs")) {
             return;
         }
@@ -120,7 +120,7 @@ mod get {
     }
 
     #[test]
-    fn fetches_no_file_that_a_sparse_checkout_leaves_out() {
+    fn sparse_checkout_does_not_download_omitted_files() {
         if !require(Layer::Program("git-lfs")) {
             return;
         }
@@ -138,7 +138,7 @@ mod get {
     }
 
     #[test]
-    fn leaves_pointers_and_asks_nobody_with_disable_git_lfs() {
+    fn disable_git_lfs_keeps_pointers_without_requests() {
         if !require(Layer::Program("git-lfs")) {
             return;
         }
@@ -152,7 +152,7 @@ mod get {
     }
 
     #[test]
-    fn brings_the_files_of_submodules_too() {
+    fn downloads_files_of_submodules() {
         if !require(Layer::Program("git-lfs")) {
             return;
         }
@@ -162,7 +162,7 @@ mod get {
         let modules = format!("[submodule \"lib\"]\n\tpath = lib\n\turl = {library_url}\n");
         let change = repository.change("use it").write(".gitmodules", &modules);
         let commit = change.submodule("lib", &large.commit).commit();
-        // The server of the submodule is the source's, so that its password is for it.
+        // The submodule is on the server of the source, so it gets the password.
         let place = large.repository.root().join("outer.git");
         let outer = repository.bare_clone();
         fs::rename(outer.path(), &place).expect("serve both from one place");
@@ -177,7 +177,7 @@ mod get {
     }
 
     #[test]
-    fn gives_the_password_to_no_other_host() {
+    fn does_not_send_the_password_to_other_hosts() {
         if !require(Layer::Program("git-lfs")) {
             return;
         }
@@ -191,11 +191,11 @@ mod get {
         outcome.failed();
         let said = said(&outcome);
         assert!(said.starts_with("error: cannot check out the version\n"), "{said}");
-        assert!(said.contains("hint: the credentials of the source go to its own host only"), "{said}");
+        assert!(said.contains("hint: the credentials of the source are sent only to its own host"), "{said}");
         assert!(!other.requests().is_empty());
         assert!(other.requests().iter().all(|seen| !seen.authorized), "{:?}", other.requests());
 
-        // A login that is for that host, in the list for submodules, is used there.
+        // A login for that host in `submodule_credentials` is used.
         let host = other_url.trim_start_matches("http://").split('/').next().expect("a host");
         let credentials = json!([{ "host": host, "username": "bob", "password": "s3cret-pw" }]);
         let with_both = with(logged_in(&url), json!({ "submodule_credentials": credentials }));
@@ -203,7 +203,7 @@ mod get {
         outcome.succeeded();
         assert_eq!(read(&destination, "a/one.bin"), "one, large\n");
 
-        // A host that asks nobody who he is.
+        // A host that requires no login works.
         let open = HttpGit::serve(elsewhere.repository.root());
         let configuration = format!("[lfs]\n\turl = {}/info/lfs\n", open.url(elsewhere.repository.name()));
         let commit = large.repository.commit("elsewhere", &[(".lfsconfig", &configuration)]);
@@ -214,14 +214,14 @@ mod get {
     }
 
     #[test]
-    fn over_ssh_goes_where_the_server_says_with_the_login_that_it_names() {
+    fn uses_the_address_and_login_from_the_ssh_server() {
         if !require(Layer::Program("git-lfs")) || !require(Layer::Ssh) {
             return;
         }
         let large = Large::new();
         let (files, files_url) = large.server();
         let server = SshGit::start();
-        // As hosting services do it: a command of the key's own answers git-lfs, and hands all else on.
+        // As at hosting services: the forced command of the key responds to git-lfs, and runs all other commands.
         let login = json!({
             "href": format!("{files_url}/info/lfs"),
             "header": { "Authorization": format!("Basic {}", STANDARD.encode("bob:s3cret-pw")) },
@@ -247,7 +247,7 @@ mod get {
     }
 
     #[test]
-    fn that_finds_no_object_is_a_clear_error() {
+    fn fails_for_a_missing_object() {
         if !require(Layer::Program("git-lfs")) {
             return;
         }
@@ -262,7 +262,7 @@ mod get {
     }
 
     #[test]
-    fn gives_up_a_server_that_is_silent() {
+    fn times_out_for_a_silent_server() {
         if !require(Layer::Program("git-lfs")) {
             return;
         }
@@ -276,9 +276,9 @@ mod get {
     }
 
     #[test]
-    fn says_what_is_missing_where_git_lfs_is_not_installed() {
+    fn fails_with_a_hint_if_git_lfs_is_not_installed() {
         if !require(Layer::Program("git-lfs")) || Runner::chosen() == Runner::Image {
-            // The image has it.
+            // The image contains git-lfs.
             return;
         }
         let large = Large::new();
@@ -310,7 +310,7 @@ mod get {
 mod put {
     use super::*;
 
-    /// What a task leaves: a get of the repository in `app`, and a commit with a file in git-lfs on top of it.
+    /// The inputs after a task: a get of the repository in `app`, with a new commit of a git-lfs file.
     fn changed(large: &Large, url: &str, content: &str) -> TempDir {
         let inputs = scratch::directory();
         let app = inputs.path().join("app");
@@ -331,7 +331,7 @@ mod put {
         outcome
     }
 
-    /// What a get of the version that was put brings.
+    /// The git-lfs file after a get of the version of the put.
     fn arrived(url: &str, outcome: &Outcome) -> String {
         let version = outcome.json()["version"]["ref"].as_str().expect("a ref").to_owned();
         let (destination, outcome) = super::get(&logged_in(url), &version, json!({}));
@@ -340,7 +340,7 @@ mod put {
     }
 
     #[test]
-    fn sends_the_files_whether_the_repository_has_a_hook_for_it_or_not() {
+    fn uploads_files_with_and_without_the_hook() {
         if !require(Layer::Program("git-lfs")) {
             return;
         }
@@ -367,7 +367,7 @@ mod put {
     }
 
     #[test]
-    fn rebases_onto_what_others_have_pushed() {
+    fn rebases_onto_other_pushes() {
         if !require(Layer::Program("git-lfs")) {
             return;
         }
@@ -387,7 +387,7 @@ mod put {
     }
 
     #[test]
-    fn that_cannot_send_them_pushes_nothing() {
+    fn pushes_nothing_if_the_upload_fails() {
         if !require(Layer::Program("git-lfs")) {
             return;
         }

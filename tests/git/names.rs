@@ -1,4 +1,4 @@
-//! Names, addresses and keys as pipelines have them: with blanks around, with characters that mean something elsewhere.
+//! Names, addresses and keys as in real pipelines: with blanks around them, and with special characters.
 
 use std::fs;
 use std::path::Path;
@@ -42,7 +42,7 @@ fn blanks_around_values_are_removed() {
     }
 }
 
-/// A branch may be named like a tag, a directory and a file, and each command must name the right one.
+/// A branch may have the name of a tag, a directory or a file. Each command must use the branch.
 #[test]
 fn branch_named_like_a_tag_and_a_directory_is_that_branch() {
     for name in ["docs", "v1"] {
@@ -73,7 +73,7 @@ fn branch_named_like_a_tag_and_a_directory_is_that_branch() {
     }
 }
 
-/// Azure DevOps has projects with blanks in their names, and addresses with the organisation as the user.
+/// Azure DevOps has project names with blanks, and addresses with the organisation as the user.
 #[test]
 fn encoded_blanks_in_an_address_are_part_of_the_path() {
     let (repository, commits) = history(&["one"]);
@@ -104,7 +104,7 @@ fn encoded_blanks_in_an_address_are_part_of_the_path() {
 }
 
 #[test]
-fn every_scheme_of_ssh_is_ssh() {
+fn all_ssh_schemes_use_the_key() {
     if !require(Layer::Ssh) {
         return;
     }
@@ -122,7 +122,7 @@ fn every_scheme_of_ssh_is_ssh() {
     }
 }
 
-/// Google's source repositories have e-mail addresses as users.
+/// Google Cloud Source Repositories uses e-mail addresses as ssh users.
 #[test]
 fn ssh_user_may_be_an_email_address() {
     if !require(Layer::Ssh) {
@@ -140,7 +140,7 @@ fn ssh_user_may_be_an_email_address() {
     .enumerate()
     {
         check(&with(source, json!({ "private_key": server.deploy_key().private })), None).failed();
-        // The server knows no such user, and writes down whom it was asked for.
+        // The server has no such user, and logs the requested name.
         let logged = || {
             let log = server.log();
             (log.matches("Invalid user ann@example.com ").count() > number).then_some(())
@@ -151,7 +151,7 @@ fn ssh_user_may_be_an_email_address() {
 }
 
 #[test]
-fn private_key_may_have_any_white_space_and_any_format() {
+fn private_key_may_have_any_white_space_and_format() {
     if !require(Layer::Ssh) {
         return;
     }
@@ -184,7 +184,7 @@ fn private_key_may_have_any_white_space_and_any_format() {
 }
 
 #[test]
-fn text_that_is_no_private_key_is_an_error_that_names_the_key() {
+fn invalid_private_key_fails_with_the_name_of_the_param() {
     if !require(Layer::Ssh) {
         return;
     }

@@ -1,9 +1,9 @@
-//! put: what the server has afterwards.
+//! put: the refs on the server afterwards.
 
-mod a_branch_that_has_moved;
-mod an_annotated_tag;
+mod annotated_tag;
 mod force;
 mod merge;
+mod moved_branch;
 mod own_tags;
 mod tag;
 
@@ -32,8 +32,8 @@ fn inputs(repository: &Repository) -> (TempDir, Checkout) {
     (inputs, checkout)
 }
 
-/// Inputs with what a get has made in `app`.
-fn got(request: &Value) -> (TempDir, Checkout) {
+/// Inputs with a get of the repository in `app`.
+fn inputs_with_get(request: &Value) -> (TempDir, Checkout) {
     let inputs = scratch::directory();
     let destination = inputs.path().join("app");
     fs::create_dir(&destination).expect("make the destination");
@@ -41,8 +41,8 @@ fn got(request: &Value) -> (TempDir, Checkout) {
     (inputs, Checkout::of_get(&destination))
 }
 
-/// Inputs of puts, each with a commit of its own: all of them have seen the same branch before the first one pushes.
-fn racers(repository: &Repository, count: usize) -> Vec<TempDir> {
+/// Inputs of concurrent puts, each with its own commit on top of the same tip of the branch.
+fn inputs_of_concurrent_puts(repository: &Repository, count: usize) -> Vec<TempDir> {
     let racer = |number: usize| {
         let (inputs, checkout) = inputs(repository);
         checkout.commit("racing", &[(&format!("racer-{number}"), "1")]);
@@ -51,8 +51,8 @@ fn racers(repository: &Repository, count: usize) -> Vec<TempDir> {
     (0..count).map(racer).collect()
 }
 
-/// Puts all of them at once; each succeeds.
-fn race(repository: &Repository, racers: &[TempDir], params: &Value) {
+/// Runs all puts at once. Each must succeed.
+fn put_concurrently(repository: &Repository, racers: &[TempDir], params: &Value) {
     let source = source(&repository.file_url());
     thread::scope(|scope| {
         for inputs in racers {
@@ -70,7 +70,7 @@ fn rebase() -> Value {
 }
 
 #[test]
-fn pushes_head_to_the_branch_and_tells_the_version() {
+fn pushes_head_and_returns_it_as_version() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let commit = checkout.commit("two", &[("x", "2")]);
@@ -82,7 +82,7 @@ fn pushes_head_to_the_branch_and_tells_the_version() {
 }
 
 #[test]
-fn can_be_repeated() {
+fn is_idempotent() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let commit = checkout.commit("two", &[("x", "2")]);
@@ -96,7 +96,7 @@ fn can_be_repeated() {
 }
 
 #[test]
-fn pushes_from_a_detached_head_and_makes_a_branch_that_is_not_there() {
+fn pushes_a_detached_head_to_a_new_branch() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     checkout.git(&["checkout", "-q", "--detach"]);
@@ -132,7 +132,7 @@ fn pushes_no_other_branch_and_leaves_no_remote() {
 }
 
 #[test]
-fn says_when_it_makes_a_branch() {
+fn reports_a_new_branch() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     checkout.commit("two", &[("x", "2")]);
@@ -146,7 +146,7 @@ fn says_when_it_makes_a_branch() {
         assert!(metadata.contains(&format!(r#"{{"name":"new_branch","value":"{branch}"}}"#)), "{metadata}");
         let message = format!("\n{kind}created branch `{branch}`, which did not exist on the server\n");
         assert!(said(&outcome).contains(&message), "{}", said(&outcome));
-        // The second time it is there.
+        // The second time, the branch exists.
         let outcome = put(&source(&repository.file_url()), inputs.path(), params);
         assert!(!outcome.json()["metadata"].to_string().contains("new_branch"));
         assert!(said(&outcome).contains("nothing to push: the server has"), "{}", said(&outcome));
@@ -154,7 +154,7 @@ fn says_when_it_makes_a_branch() {
 }
 
 #[test]
-fn takes_a_directory_inside_a_work_tree_but_none_beside_one() {
+fn accepts_a_directory_inside_a_work_tree_but_not_beside_one() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let commit = checkout.commit("two", &[("docs/en/x", "2")]);
@@ -163,7 +163,7 @@ fn takes_a_directory_inside_a_work_tree_but_none_beside_one() {
     let outcome = put(&source(&repository.file_url()), inputs.path(), params);
     assert_ne!(outcome.json()["version"]["ref"], commit, "it was rebased");
     assert_eq!(repository.tip("main"), checkout.head());
-    // Around the inputs nothing is looked for.
+    // A repository outside the inputs is not used.
     jetway_tests::git::run(inputs.path(), &["init", "-q"]);
     fs::create_dir(inputs.path().join("none")).expect("make a directory");
     let outcome = put(&source(&repository.file_url()), inputs.path(), json!({ "repository": "none" }));
@@ -172,7 +172,7 @@ fn takes_a_directory_inside_a_work_tree_but_none_beside_one() {
 }
 
 #[test]
-fn takes_every_spelling_of_the_path_and_links() {
+fn accepts_all_spellings_of_the_path_and_symlinks() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     fs::create_dir(inputs.path().join("out")).expect("make a directory");
@@ -184,16 +184,16 @@ fn takes_every_spelling_of_the_path_and_links() {
     }
 }
 
-/// Tasks often clone an input into an output: the clone's `origin` is a directory that the put does not have.
+/// Tasks often clone an input into an output. Then `origin` of the clone is a directory that the put lacks.
 #[test]
-fn pushes_from_a_clone_of_what_a_get_made() {
+fn pushes_from_a_clone_of_a_get() {
     for depth in [0, 1] {
         for (how, changes) in
             ["force", "rebase", "merge", "push_all_tags"].iter().flat_map(|how| [(how, true), (how, false)])
         {
             let (repository, commits) = history(&["one", "two", "three"]);
             let request = request(&source(&repository.file_url()), Some(&commits[2]), &json!({ "depth": depth }));
-            let (inputs, _) = got(&request);
+            let (inputs, _) = inputs_with_get(&request);
             let input = inputs.path().join("app");
             let clone = Checkout::clone(input.to_str().expect("UTF-8"), inputs.path(), "updated");
             let commit = if changes { clone.commit("four", &[("x", "4")]) } else { clone.head() };
@@ -220,7 +220,7 @@ fn pushes_from_a_sparse_checkout_and_a_linked_work_tree() {
             "linked"
         };
         if kind == "relative work tree" {
-            // As `worktree.useRelativePaths` writes it since git 2.48.
+            // The format of `worktree.useRelativePaths` since git 2.48.
             fs::write(inputs.path().join("linked/.git"), "gitdir: ../clone/.git/worktrees/linked\n").expect("write");
             fs::write(inputs.path().join("clone/.git/worktrees/linked/gitdir"), "../../../../linked/.git\n")
                 .expect("write");
@@ -254,12 +254,12 @@ fn pushes_from_a_repository_with_extensions() {
 }
 
 #[test]
-fn shows_what_a_server_s_hook_says() {
+fn prints_the_output_of_server_hooks() {
     use std::os::unix::fs::PermissionsExt as _;
     let (repository, commits) = history(&["one"]);
     let hook = repository.path().join("hooks/pre-receive");
     fs::create_dir_all(hook.parent().expect("a parent")).expect("make the folder of hooks");
-    // Its words are about its own credentials, not about those of the source.
+    // The hook prints an error about its own credentials, which must not cause a hint about those of the source.
     let words = "commits need a ticket; renew your certificate and your password";
     let script = format!("#!/bin/sh\necho '{words}' >&2\necho x >>tries\nexit 1\n");
     fs::write(&hook, script).expect("write a hook");
@@ -284,7 +284,7 @@ fn shows_what_a_server_s_hook_says() {
 }
 
 #[test]
-fn takes_a_repository_that_belongs_to_another_user() {
+fn accepts_a_repository_of_another_user() {
     if !require(Layer::Root) {
         return;
     }
@@ -298,7 +298,7 @@ fn takes_a_repository_that_belongs_to_another_user() {
 }
 
 #[test]
-fn is_rebased_by_whoever_the_image_or_the_machine_names() {
+fn rebase_uses_the_configured_identity() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     checkout.commit("ours", &[("ours", "1")]);
@@ -312,7 +312,7 @@ mod rebase_strategy {
     use super::*;
 
     #[test]
-    fn and_its_options_decide_what_becomes_of_a_conflict() {
+    fn resolves_conflicts_by_its_options() {
         for option in [json!("theirs"), json!(["theirs"]), json!("theirs no-renames")] {
             let (repository, _) = history(&["one"]);
             let (inputs, checkout) = inputs(&repository);
@@ -322,12 +322,12 @@ mod rebase_strategy {
                 "repository": "app", "rebase": true, "rebase_strategy": "ort", "rebase_strategy_option": option,
             });
             put(&source(&repository.file_url()), inputs.path(), params).succeeded();
-            assert_eq!(repository.file("main", "same"), "ours", "a rebase's `theirs` is what is rebased");
+            assert_eq!(repository.file("main", "same"), "ours", "in a rebase, `theirs` are the rebased commits");
         }
     }
 
     #[test]
-    fn cannot_smuggle_an_option_in() {
+    fn refuses_values_that_look_like_options() {
         let inputs = scratch::directory();
         let params = json!({ "repository": "app", "rebase": true, "rebase_strategy": "--exec=touch pwned" });
         let outcome = put(&source("file:///x"), inputs.path(), params);
@@ -337,7 +337,7 @@ mod rebase_strategy {
 }
 
 #[test]
-fn only_tag_leaves_the_branch_alone_and_needs_none() {
+fn only_tag_pushes_no_branch_and_needs_none() {
     let (repository, commits) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let commit = checkout.commit("two", &[("x", "2")]);
@@ -353,7 +353,7 @@ mod notes {
     use super::*;
 
     #[test]
-    fn are_put_on_the_pushed_commit_beside_those_of_others_and_can_be_repeated() {
+    fn are_added_to_the_pushed_commit_and_keep_existing_notes() {
         let (repository, commits) = history(&["one"]);
         repository.git(&["notes", "add", "-m", "theirs", &commits[0]]);
         let (inputs, checkout) = inputs(&repository);
@@ -372,7 +372,7 @@ mod notes {
     }
 
     #[test]
-    fn keep_lines_that_begin_like_comments() {
+    fn keep_lines_that_begin_with_a_hash_sign() {
         let (repository, _) = history(&["one"]);
         let (inputs, checkout) = inputs(&repository);
         let commit = checkout.commit("two\n\n# a heading\ntext", &[("x", "2")]);
@@ -396,7 +396,7 @@ mod notes_of_the_repository {
     }
 
     #[test]
-    fn are_joined_with_those_of_the_server() {
+    fn are_merged_with_notes_of_the_server() {
         let (repository, inputs, checkout, commits) = noted(1);
         let params = json!({ "repository": "app", "notes": "note" });
         put(&source(&repository.file_url()), inputs.path(), params).succeeded();
@@ -408,7 +408,7 @@ mod notes_of_the_repository {
     }
 
     #[test]
-    fn that_contradict_those_of_the_server_are_an_error_before_the_push() {
+    fn conflicting_with_the_server_fail_before_the_push() {
         let (repository, inputs, checkout, commits) = noted(0);
         checkout.commit("four", &[("x", "1")]);
         let params = json!({ "repository": "app", "notes": "note" });
@@ -423,7 +423,7 @@ mod notes_of_the_repository {
 }
 
 #[test]
-fn push_options_reach_the_server_s_hooks_as_they_are() {
+fn push_options_are_passed_to_server_hooks_unchanged() {
     use std::os::unix::fs::PermissionsExt as _;
     let (repository, _) = history(&["one"]);
     repository.configure("receive.advertisePushOptions", "true");
@@ -441,7 +441,7 @@ fn push_options_reach_the_server_s_hooks_as_they_are() {
 }
 
 #[test]
-fn refs_prefix_says_where_the_branch_s_name_stands() {
+fn refs_prefix_sets_the_ref_of_the_branch() {
     let (repository, commits) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let commit = checkout.commit("two", &[("x", "2")]);

@@ -1,4 +1,4 @@
-//! Random histories with merges and tags: what a check chooses is what git itself lists.
+//! Random histories with merges and tags: a check returns the same versions as git lists.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -34,8 +34,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The repository that the steps make; the other branches begin where `main` does.
-fn made(steps: &[Step]) -> Repository {
+/// Creates the repository of the steps. The other branches begin at the first commit of `main`.
+fn make_repository(steps: &[Step]) -> Repository {
     let repository = Repository::new();
     let mut stream = String::new();
     let (mut marks, mut tags, mut now) = (1, 0, git::FIRST_COMMIT);
@@ -96,7 +96,7 @@ fn made(steps: &[Step]) -> Repository {
     repository
 }
 
-/// What git prints, line by line.
+/// The lines of the output of git.
 fn lines(repository: &Repository, arguments: &[&str]) -> Vec<String> {
     repository.git(arguments).lines().map(str::to_owned).collect()
 }
@@ -115,7 +115,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 #[test]
-fn commits_are_those_of_rev_list() {
+fn commits_agree_with_git_rev_list() {
     let filters = prop::sample::select(vec![
         (vec![], json!({})),
         (vec!["--", "a"], json!({ "paths": ["a"] })),
@@ -128,7 +128,7 @@ fn commits_are_those_of_rev_list() {
         ),
     ]);
     hold(12, (steps(), filters, any::<usize>()), |(steps, (arguments, keys), known): (_, (Vec<&str>, Value), _)| {
-        let repository = made(&steps);
+        let repository = make_repository(&steps);
         let source = with(json!({ "uri": repository.file_url(), "branch": "main", "version_depth": 99 }), keys);
         let list = |range: &str| {
             lines(&repository, &[&["rev-list", "--first-parent", "--reverse", range], arguments.as_slice()].concat())
@@ -145,7 +145,7 @@ fn commits_are_those_of_rev_list() {
 }
 
 #[test]
-fn tags_are_those_of_git_tag() {
+fn tags_agree_with_git_tag() {
     let keys =
         prop::sample::select(vec![json!({}), json!({ "branch": "main" }), json!({ "branch": "left", "paths": ["a"] })]);
     let with_tags = steps().prop_map(|mut steps| {
@@ -153,7 +153,7 @@ fn tags_are_those_of_git_tag() {
         steps
     });
     hold(12, (with_tags, keys, any::<usize>()), |(steps, keys, known)| {
-        let repository = made(&steps);
+        let repository = make_repository(&steps);
         if repository.git(&["branch", "--list", "left"]).is_empty() && keys["branch"] == "left" {
             return;
         }
@@ -185,10 +185,10 @@ fn tags_are_those_of_git_tag() {
 }
 
 #[test]
-fn commits_before_tags_are_those_of_rev_list() {
+fn tag_ancestors_agree_with_git_rev_list() {
     hold(8, (steps(), any::<usize>()), |(mut steps, known): (Vec<Step>, usize)| {
         steps.push(Step::Tag { at: known, is_annotated: true });
-        let repository = made(&steps);
+        let repository = make_repository(&steps);
         let source = json!({
             "uri": repository.file_url(), "branch": "main", "tag_regex": "v[0-9]+",
             "tag_behaviour": "match_tag_ancestors", "version_depth": 99,
@@ -204,7 +204,7 @@ fn commits_before_tags_are_those_of_rev_list() {
         let mut chains = lines(&repository, &[&["rev-list", "--first-parent", "main"], tags.as_slice()].concat());
         chains.retain(|commit| before.contains(commit));
         let mut found = refs(&outcome);
-        // The order is that of the history: nothing comes before what it is made of.
+        // Versions are in topological order: parents come before children.
         for (index, commit) in found.iter().enumerate() {
             let older = lines(&repository, &["rev-list", commit]);
             assert!(found[index + 1..].iter().all(|later| !older.contains(later)), "{found:?}");

@@ -1,4 +1,4 @@
-//! Servers that can do less than git's own, or have less than everything: every verb ends, and does what can be done.
+//! Servers with fewer features than git, or without the whole history: verbs fall back or fail in time.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,9 +21,9 @@ fn get(source: &Value, version: &str, params: &Value) -> (TempDir, Outcome) {
     (destination, outcome)
 }
 
-/// A get of the version with these params is at that commit.
+/// Asserts that a get of the version with these params checks out that commit.
 #[track_caller]
-fn arrives(source: &Value, version: &str, params: &Value) -> TempDir {
+fn assert_get_checks_out(source: &Value, version: &str, params: &Value) -> TempDir {
     let (destination, outcome) = get(source, version, params);
     outcome.succeeded();
     assert_eq!(git::run(destination.path(), &["rev-parse", "HEAD"]).trim(), version);
@@ -33,8 +33,8 @@ fn arrives(source: &Value, version: &str, params: &Value) -> TempDir {
 mod dumb_http {
     use super::*;
 
-    /// The repository as plain files: gitprotocol-http(5), "Dumb Clients", by which `info/refs` is text, and no media type begins
-    /// with `application/x-git-`. A file that is not there is a 404 ("General Request Processing").
+    /// Serves the repository as plain files (gitprotocol-http(5), "Dumb Clients"): `info/refs` is text, and no media
+    /// type begins with `application/x-git-`. A missing file is a 404 ("General Request Processing").
     fn serve_files(repository: &Repository) -> (StandIn, String) {
         repository.git(&["repack", "-adq"]);
         repository.git(&["update-server-info"]);
@@ -68,7 +68,7 @@ mod dumb_http {
     }
 
     #[test]
-    fn check_goes_on_when_the_version_is_gone() {
+    fn check_continues_if_the_version_is_gone() {
         let (repository, commits) = history(&["one", "two"]);
         let (_server, url) = serve_files(&repository);
         let outcome = check(&source(&url), Some(&"1".repeat(40)));
@@ -82,7 +82,7 @@ mod dumb_http {
         repository.tag("v1", &commits[0]);
         let (_server, url) = serve_files(&repository);
         for params in [json!({}), json!({ "depth": 1 }), json!({ "depth": 1, "fetch_tags": true })] {
-            let destination = arrives(&source(&url), &commits[1], &params);
+            let destination = assert_get_checks_out(&source(&url), &commits[1], &params);
             assert_eq!(git::run(destination.path(), &["rev-list", "--count", "HEAD"]).trim(), "2");
         }
         let (_destination, outcome) = get(&source(&url), &commits[1], &json!({ "depth": 1 }));
@@ -93,7 +93,7 @@ mod dumb_http {
 mod shallow_mirror {
     use super::*;
 
-    /// A repository with the newest three commits of `commits`, as `git clone --depth` makes it.
+    /// A repository with the newest three commits of `commits`, created by `git clone --depth`.
     fn mirror(repository: &Repository) -> (TempDir, String) {
         let directory = scratch::directory();
         let path = directory.path().join("mirror.git");
@@ -104,7 +104,7 @@ mod shallow_mirror {
     }
 
     #[test]
-    fn check_gives_what_is_there() {
+    fn check_returns_the_commits_of_the_mirror() {
         let (repository, commits) = history(&["one", "two", "three", "four", "five", "six"]);
         let (_directory, url) = mirror(&repository);
         let source = source(&url);
@@ -120,14 +120,14 @@ mod shallow_mirror {
     }
 
     #[test]
-    fn check_begins_at_the_newest_when_the_version_is_beyond_its_edge() {
+    fn check_restarts_if_the_version_is_beyond_the_boundary() {
         let (repository, commits) = history(&["one", "two", "three", "four", "five", "six"]);
         let (_directory, url) = mirror(&repository);
         assert_eq!(refs(&check(&source(&url), Some(&commits[1]))), commits[5..]);
     }
 
     #[test]
-    fn check_ends_when_all_of_its_commits_ask_to_be_skipped() {
+    fn check_returns_nothing_if_all_commits_are_skipped() {
         let (repository, _) = history(&["one", "two", "three [ci skip]", "four [ci skip]", "five [ci skip]"]);
         let (_directory, url) = mirror(&repository);
         assert_eq!(refs(&check(&source(&url), None)), Vec::<String>::new());
@@ -138,7 +138,7 @@ mod shallow_mirror {
         let (repository, commits) = history(&["one", "two", "three", "four", "five", "six"]);
         let (directory, url) = mirror(&repository);
         for params in [json!({}), json!({ "depth": 1 }), json!({ "depth": 10 })] {
-            arrives(&source(&url), &commits[4], &params);
+            assert_get_checks_out(&source(&url), &commits[4], &params);
         }
         let inputs = scratch::directory();
         let checkout = Checkout::clone(&url, inputs.path(), "work");
@@ -150,10 +150,10 @@ mod shallow_mirror {
 }
 
 #[test]
-fn check_does_without_a_filter_that_the_server_refuses() {
+fn check_falls_back_if_the_server_refuses_a_filter() {
     let (repository, commits) = history(&["one", "two", "three"]);
     repository.tag("v1", &commits[1]);
-    // git-config(1), "uploadpackfilter": hosting services allow some filters alone.
+    // git-config(1), "uploadpackfilter": hosting services allow only some filters.
     for allowed in [
         &[("allow", "false")][..],
         &[("allow", "false"), ("blob:none.allow", "true")],
@@ -179,7 +179,7 @@ fn check_does_without_a_filter_that_the_server_refuses() {
 }
 
 #[test]
-fn check_and_get_do_without_filters_and_without_protocol_version_2() {
+fn check_and_get_work_without_filters_and_protocol_version_2() {
     let (repository, commits) = history(&["one", "two", "three"]);
     repository.tag("v1", &commits[1]);
     repository.allow_filters(false);
@@ -195,7 +195,7 @@ fn check_and_get_do_without_filters_and_without_protocol_version_2() {
         assert_eq!(refs(&check(&by_path, Some(&commits[0]))), commits[..2]);
         assert_eq!(refs(&check(&with(source.clone(), json!({ "tag_filter": "v*" })), None)), ["v1"]);
         for params in [json!({}), json!({ "depth": 1 })] {
-            let destination = arrives(&source, &commits[2], &params);
+            let destination = assert_get_checks_out(&source, &commits[2], &params);
             let head = git::run(destination.path(), &["symbolic-ref", "refs/remotes/origin/HEAD"]);
             assert_eq!(head.trim(), "refs/remotes/origin/main", "{version} {params}");
         }
@@ -203,7 +203,7 @@ fn check_and_get_do_without_filters_and_without_protocol_version_2() {
 }
 
 #[test]
-fn check_ends_with_an_error_when_the_server_closes_after_its_greeting() {
+fn check_fails_if_the_server_closes_after_its_greeting() {
     let (repository, commits) = history(&["one", "two"]);
     let (server, url) = serve(&repository);
     server.fail_always("/git-upload-pack", Fault::CutAfter { bytes: 0 });

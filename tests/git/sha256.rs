@@ -1,4 +1,4 @@
-//! Repositories whose objects are named by SHA-256: every verb, as for any other.
+//! Repositories with SHA-256 hashes work in all verbs.
 
 use jetway_tests::checkout::Checkout;
 use jetway_tests::repository::Repository;
@@ -35,7 +35,7 @@ fn check_follows_a_branch() {
     assert_eq!(refs(&check(&by_path, None)), [commits[0].clone(), commits[3].clone()]);
     let outcome = check(&source(&url), Some(&"1".repeat(40)));
     assert_eq!(refs(&outcome), commits[3..]);
-    assert!(said(&outcome).contains("a hash of another object format"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("a hash in another object format"), "{}", said(&outcome));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn check_follows_tags() {
 }
 
 #[test]
-fn get_checks_a_version_out_with_its_submodules() {
+fn get_checks_out_a_version_with_submodules() {
     let (library, of_library) = history();
     let repository = Repository::with_object_format("sha256");
     let modules = format!("[submodule \"lib\"]\n\tpath = lib\n\turl = {}\n", library.file_url());
@@ -74,7 +74,7 @@ fn get_checks_a_version_out_with_its_submodules() {
 }
 
 #[test]
-fn put_rebases_tags_and_notes() {
+fn put_rebases_tags_and_adds_notes() {
     let (repository, commits) = history();
     let inputs = scratch::directory();
     Checkout::clone(&repository.file_url(), inputs.path(), "work").commit("ours", &[("x", "1")]);

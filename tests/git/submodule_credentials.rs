@@ -1,4 +1,4 @@
-//! Submodules that are opened by other keys than the repository.
+//! `submodule_credentials` over ssh: submodules with other keys than the repository.
 
 use std::fmt::Write as _;
 
@@ -10,22 +10,22 @@ use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::secrecy::{is_clean, keeps, leaves_nothing_private};
+use crate::secrecy::{assert_no_private_file, assert_no_secret_below, assert_no_secret_in_output};
 use crate::support::{check, history, request, said, source, with};
 
-/// Lets a key in for some repositories alone, as hosting services do with deploy keys.
+/// Authorizes a key for these repositories only, as hosting services do with deploy keys.
 fn authorize_for(server: &SshGit, key: &KeyPair, repositories: &[&Repository]) {
     let names: Vec<String> =
         repositories.iter().map(|repository| format!("*\\\"'{}'\\\"*", repository.path().display())).collect();
     let command = format!(
         "case \\\"$SSH_ORIGINAL_COMMAND\\\" in {}) exec sh -c \\\"$SSH_ORIGINAL_COMMAND\\\";; \
-         *) echo 'another key is for this' >&2; exit 1;; esac",
+         *) echo 'this repository needs another key' >&2; exit 1;; esac",
         names.join("|")
     );
     server.authorize(&format!("command=\"{command}\" {}", key.public));
 }
 
-/// A repository with submodules: their paths, addresses and commits.
+/// A repository with submodules, given as path, address and commit.
 fn with_submodules(name: &str, submodules: &[(&str, &str, &str)]) -> (Repository, String) {
     let repository = Repository::named(name);
     let mut modules = String::new();
@@ -40,7 +40,7 @@ fn with_submodules(name: &str, submodules: &[(&str, &str, &str)]) -> (Repository
     (repository, commit)
 }
 
-fn named(name: &str) -> (Repository, String) {
+fn named_repository(name: &str) -> (Repository, String) {
     let repository = Repository::named(name);
     let commit = repository.commit(name, &[(&format!("{name}.txt"), name)]);
     (repository, commit)
@@ -53,14 +53,14 @@ fn get(source: &Value, version: &str, params: &Value) -> (TempDir, Outcome) {
 }
 
 #[test]
-fn two_submodules_on_one_host_have_a_key_each() {
+fn each_submodule_on_a_host_may_have_its_own_key() {
     if !require(Layer::Ssh) {
         return;
     }
     let server = SshGit::start();
     let (main_key, one_key, two_key) =
         (key_pair("ed25519", None), key_pair("ed25519", Some("open sesame")), key_pair("ecdsa", None));
-    let ((one, one_commit), (two, two_commit)) = (named("one"), named("two"));
+    let ((one, one_commit), (two, two_commit)) = (named_repository("one"), named_repository("two"));
     let (one_url, two_url) = (server.url(one.path()), server.url(two.path()));
     let (application, commit) =
         with_submodules("application", &[("one", &one_url, &one_commit), ("two", &two_url, &two_commit)]);
@@ -82,25 +82,25 @@ fn two_submodules_on_one_host_have_a_key_each() {
         let (destination, outcome) = get(&source, &commit, &params);
         outcome.succeeded();
         assert!(destination.path().join("one/one.txt").is_file() && destination.path().join("two/two.txt").is_file());
-        keeps(&outcome, &secrets);
-        is_clean(destination.path(), &secrets);
-        leaves_nothing_private(&outcome);
+        assert_no_secret_in_output(&outcome, &secrets);
+        assert_no_secret_below(destination.path(), &secrets);
+        assert_no_private_file(&outcome);
     }
     let without = with(source, json!({ "submodule_credentials": [] }));
     let (_, outcome) = get(&without, &commit, &json!({}));
     outcome.failed();
-    assert!(said(&outcome).contains("another key is for this"), "{}", said(&outcome));
+    assert!(said(&outcome).contains("this repository needs another key"), "{}", said(&outcome));
 }
 
-/// The entry's `url` is the text in `.gitmodules`, whatever git makes of it.
+/// `url` of the entry is the text in `.gitmodules`, not the address that git resolves it to.
 #[test]
-fn a_submodule_with_a_relative_address_has_its_key() {
+fn relative_url_has_its_key() {
     if !require(Layer::Ssh) {
         return;
     }
     let server = SshGit::start();
     let (main_key, library_key) = (key_pair("ed25519", None), key_pair("ed25519", None));
-    let (library, library_commit) = named("library");
+    let (library, library_commit) = named_repository("library");
     let relative = format!("../../{}/library.git", library.root().file_name().expect("a name").to_string_lossy());
     let (application, commit) = with_submodules("application", &[("library", &relative, &library_commit)]);
     authorize_for(&server, &main_key, &[&application]);
@@ -120,18 +120,18 @@ fn a_submodule_with_a_relative_address_has_its_key() {
 }
 
 #[test]
-fn a_submodule_of_a_submodule_has_its_own_key_or_that_of_the_one_above_it() {
+fn nested_submodule_uses_its_own_key_or_that_of_its_parent() {
     if !require(Layer::Ssh) {
         return;
     }
     let server = SshGit::start();
     let (main_key, library_key, inner_key) =
         (key_pair("ed25519", None), key_pair("ed25519", None), key_pair("ed25519", None));
-    let ((inner, inner_commit), (twin, twin_commit)) = (named("inner"), named("twin"));
+    let ((inner, inner_commit), (twin, twin_commit)) = (named_repository("inner"), named_repository("twin"));
     let (inner_url, twin_url) = (server.url(inner.path()), server.url(twin.path()));
     let (library, library_commit) =
         with_submodules("library", &[("inner", &inner_url, &inner_commit), ("twin", &twin_url, &twin_commit)]);
-    // As another host would have it: a setting of git brings the address to where the repository is.
+    // The address is on another host. A git setting rewrites it to that of the repository.
     let library_url = "https://git.example/library.git";
     let (application, commit) = with_submodules("application", &[("library", library_url, &library_commit)]);
     authorize_for(&server, &main_key, &[&application]);
@@ -154,16 +154,16 @@ fn a_submodule_of_a_submodule_has_its_own_key_or_that_of_the_one_above_it() {
     for file in ["library/inner/inner.txt", "library/twin/twin.txt"] {
         assert!(destination.path().join(file).is_file(), "{file}");
     }
-    is_clean(destination.path(), &[&main_key.private, &library_key.private, &inner_key.private]);
+    assert_no_secret_below(destination.path(), &[&main_key.private, &library_key.private, &inner_key.private]);
 }
 
 #[test]
-fn the_source_s_key_opens_submodules_on_another_host_too() {
+fn private_key_of_the_source_is_used_on_other_hosts() {
     if !require(Layer::Ssh) {
         return;
     }
     let (here, there) = (SshGit::start(), SshGit::start());
-    let (library, library_commit) = named("library");
+    let (library, library_commit) = named_repository("library");
     there.authorize(&here.deploy_key().public);
     let url = there.url(library.path());
     let (application, commit) = with_submodules("application", &[("library", &url, &library_commit)]);
@@ -174,12 +174,12 @@ fn the_source_s_key_opens_submodules_on_another_host_too() {
 }
 
 #[test]
-fn a_key_is_enough_where_the_repository_itself_needs_none() {
+fn submodule_key_works_if_the_repository_needs_none() {
     if !require(Layer::Ssh) {
         return;
     }
     let server = SshGit::start();
-    let (library, library_commit) = named("library");
+    let (library, library_commit) = named_repository("library");
     let url = server.url(library.path()).replace(&format!("{}@", server.user()), "");
     let (application, commit) = with_submodules("application", &[("library", &url, &library_commit)]);
     let entry = json!({
@@ -194,7 +194,7 @@ fn a_key_is_enough_where_the_repository_itself_needs_none() {
 }
 
 #[test]
-fn half_an_entry_is_a_clear_error_and_an_empty_one_says_nothing() {
+fn incomplete_entry_fails_and_empty_entry_is_ignored() {
     let (repository, _) = history(&["one"]);
     let entries = json!([
         { "host": "a.example", "username": "bob" },
@@ -205,7 +205,7 @@ fn half_an_entry_is_a_clear_error_and_an_empty_one_says_nothing() {
     ]);
     let outcome = check(&with(source("file:///x"), json!({ "submodule_credentials": entries })), None);
     outcome.failed();
-    keeps(&outcome, &["s3cret-word"]);
+    assert_no_secret_in_output(&outcome, &["s3cret-word"]);
     for problem in [
         "`source.submodule_credentials[0].password`: is needed with `username`",
         "`source.submodule_credentials[1].host`: is needed with `username` and `password`",

@@ -1,4 +1,4 @@
-//! Submodules of a shallow get: the recorded commit arrives, at that depth where the server can do it.
+//! Submodules of a shallow get: the recorded commit is fetched, with the depth if the server supports it.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::{history, request, said, source};
 
-/// A repository that uses `library` at `commit`, by the address `url`.
+/// A repository with the submodule at `url`, recorded at `commit`.
 fn using(library_url: &str, commit: &str) -> (Repository, String) {
     let repository = Repository::new();
     let modules = format!("[submodule \"lib/rary\"]\n\tpath = lib/rary\n\turl = {library_url}\n");
@@ -39,7 +39,7 @@ fn generations(directory: &Path) -> String {
 }
 
 #[test]
-fn have_the_depth_of_the_get_also_where_the_commit_is_not_a_branch_s_tip() {
+fn have_the_depth_of_the_get_for_any_commit() {
     let (library, commits) = history(&["commit"; 12]);
     let server = HttpGit::serve(library.root());
     let (repository, commit) = using(&server.url(library.name()), &commits[3]);
@@ -51,7 +51,7 @@ fn have_the_depth_of_the_get_also_where_the_commit_is_not_a_branch_s_tip() {
 }
 
 #[test]
-fn are_looked_for_further_back_where_a_server_gives_out_no_commit_by_hash() {
+fn are_deepened_if_commits_are_not_served_by_hash() {
     let (library, commits) = history(&["commit"; 12]);
     library.branch("side", &commits[0]);
     let aside = library.commit_on("side", "aside", &[("s", "1")]);
@@ -63,14 +63,15 @@ fn are_looked_for_further_back_where_a_server_gives_out_no_commit_by_hash() {
         let (destination, outcome) = get(&repository, &commit, 0);
         outcome.succeeded();
         assert_eq!(&git::run(&destination.path().join("lib/rary"), &["rev-parse", "HEAD"]), wanted);
-        let looked = said(&outcome).contains("looking for a submodule's commit further back (--deepen=100)\n");
-        // git itself asks for a hash that a ref's tip has.
+        let looked = said(&outcome)
+            .contains("deepening the history of submodules to find a missing commit (git fetch --deepen=100)\n");
+        // git itself finds the hash at the tip of a ref.
         assert_eq!(looked, wanted != &beyond, "{}", said(&outcome));
     }
 }
 
 #[test]
-fn of_submodules_are_looked_for_as_well() {
+fn nested_submodules_are_deepened_too() {
     let (inner, inner_commits) = history(&["commit"; 5]);
     inner.allow_any_commit(false);
     let server = HttpGit::serve(inner.root());
@@ -83,9 +84,9 @@ fn of_submodules_are_looked_for_as_well() {
 }
 
 #[test]
-fn with_an_address_relative_to_the_source_s_have_its_login() {
+fn relative_url_uses_the_login_of_the_source() {
     let (library, commits) = history(&["one", "two"]);
-    // The address ends in the repository's own folder, which the first `..` leaves, and the second one `app`.
+    // The address ends with `app` and the repository's folder. Each `..` leaves one of them.
     let (repository, commit) = using(&format!("../../library/{}", library.name()), &commits[0]);
     let root = scratch::directory();
     for (name, directory) in [("app", repository.root()), ("library", library.root())] {
@@ -105,10 +106,10 @@ fn with_an_address_relative_to_the_source_s_have_its_login() {
 }
 
 #[test]
-fn without_an_address_are_passed_over_and_told() {
+fn missing_url_is_skipped_with_a_warning() {
     let (library, commits) = history(&["one", "two"]);
     let (repository, _) = using(&library.file_url(), &commits[0]);
-    // A repository that was added inside of another one is recorded so.
+    // Adding a nested repository with `git add` records it like this.
     let commit = repository.change("add a repository").submodule("vendored", &commits[1]).commit();
     for params in [json!({}), json!({ "depth": 1 })] {
         let destination = scratch::directory();
@@ -123,7 +124,7 @@ fn without_an_address_are_passed_over_and_told() {
 }
 
 #[test]
-fn whose_commit_is_gone_fail_the_get() {
+fn missing_commit_fails_the_get() {
     let (library, commits) = history(&["one", "two"]);
     library.move_branch("main", &commits[0]);
     library.forget_unreachable();
@@ -138,9 +139,9 @@ fn whose_commit_is_gone_fail_the_get() {
     }
 }
 
-/// The commit of a change that is under review is on no branch, but a ref of the server has it.
+/// The commit of a change under review is on no branch, but a ref of the server points to it.
 #[test]
-fn on_no_branch_are_fetched_where_a_ref_has_them() {
+fn commit_at_another_ref_is_fetched() {
     for any_commit in [true, false] {
         let (library, _) = history(&["one"]);
         let commit = library.commit_on("request", "of a request", &[("r", "1")]);
@@ -158,7 +159,7 @@ fn on_no_branch_are_fetched_where_a_ref_has_them() {
     }
 }
 
-/// Entries of `.gitmodules` often stay when a submodule is removed, or replaced by a directory.
+/// Entries of `.gitmodules` often remain when a submodule is removed or replaced by a directory.
 #[test]
 fn entries_without_a_submodule_are_ignored() {
     let (library, commits) = history(&["one"]);
@@ -183,7 +184,7 @@ fn entries_without_a_submodule_are_ignored() {
 }
 
 #[test]
-fn one_that_follows_its_branch_makes_the_description_dirty() {
+fn submodule_remote_makes_the_description_dirty() {
     let (library, commits) = history(&["commit"; 2]);
     let (repository, commit) = using(&library.file_url(), &commits[0]);
     for (remote, ending) in [(false, ""), (true, "-dirty")] {

@@ -1,15 +1,15 @@
-//! Tags and branches as versions: which there are, what they cost, and what a get makes of them.
+//! Tags and branches as versions: checks, their costs, and gets.
 
-mod a_branch;
-mod a_get;
 mod bad_input;
+mod branch;
 mod branch_heads;
 mod branches;
 mod cost;
 mod filters;
+mod get;
+mod known_version;
+mod tag_ancestors;
 mod tag_versions;
-mod the_commits_before_tags;
-mod the_known_version;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,13 +21,14 @@ use serde_json::{Value, json};
 
 use crate::support::{history, refs, said, serve, source, with};
 
-/// Three commits with a tag each, the second one annotated, and a tag of another kind on the first.
+/// A repository with three commits. Each has a tag `v*`, the second an annotated one; the first also has the tag
+/// `other`.
 fn tagged() -> (Repository, Vec<String>) {
     let (repository, commits) = history(&["one", "two", "three"]);
     repository.tag("v1", &commits[0]);
     repository.tag("other", &commits[0]);
     repository.tag("v3", &commits[2]);
-    // Written last: it is the newest, though not its commit.
+    // This tag is the newest, although its commit is not.
     repository.annotated_tag("v2", &commits[1], "Release 2");
     (repository, commits)
 }
@@ -51,7 +52,7 @@ fn version(name: &str, commit: &str) -> Value {
 const NONE: Value = Value::Null;
 
 #[test]
-fn are_versions_with_their_commits_in_the_order_of_their_making() {
+fn are_versions_with_commits_in_creation_order() {
     let (repository, commits) = tagged();
     let (_server, url) = serve(&repository);
     let found = check(&tags(&url, json!({ "version_depth": 9 })), NONE).json();
@@ -60,7 +61,7 @@ fn are_versions_with_their_commits_in_the_order_of_their_making() {
 }
 
 #[test]
-fn are_the_newest_ones_at_first_as_many_as_version_depth_says() {
+fn first_check_returns_version_depth_newest_tags() {
     let (repository, commits) = tagged();
     let (_server, url) = serve(&repository);
     assert_eq!(check(&tags(&url, json!({})), NONE).json(), json!([version("v2", &commits[1])]));
@@ -68,7 +69,7 @@ fn are_the_newest_ones_at_first_as_many_as_version_depth_says() {
 }
 
 #[test]
-fn begin_with_the_version_that_is_known() {
+fn known_version_comes_first() {
     let (repository, commits) = tagged();
     let (_server, url) = serve(&repository);
     let source = tags(&url, json!({}));
@@ -78,7 +79,7 @@ fn begin_with_the_version_that_is_known() {
 }
 
 #[test]
-fn of_the_same_second_are_in_the_order_of_their_names() {
+fn same_date_is_ordered_by_name() {
     let (repository, commits) = history(&["one", "two"]);
     for name in ["v10", "v2", "v1"] {
         repository.tag(name, &commits[1]);
@@ -89,7 +90,7 @@ fn of_the_same_second_are_in_the_order_of_their_names() {
 }
 
 #[test]
-fn are_chosen_by_a_glob_that_crosses_slashes_or_by_a_whole_regex() {
+fn are_filtered_by_glob_or_whole_regex() {
     let (repository, commits) = history(&["one"]);
     for name in ["release/1.0-a/final", "release/1.0", "v1.0", "xv1.0"] {
         repository.tag(name, &commits[0]);
@@ -107,7 +108,7 @@ fn are_chosen_by_a_glob_that_crosses_slashes_or_by_a_whole_regex() {
 }
 
 #[test]
-fn on_the_first_commit_are_versions_like_any() {
+fn root_commit_can_have_a_tag_version() {
     let (repository, commits) = history(&["one", "two"]);
     repository.tag("v1", &commits[0]);
     let source = tags(&repository.file_url(), json!({}));
@@ -117,7 +118,7 @@ fn on_the_first_commit_are_versions_like_any() {
 }
 
 #[test]
-fn of_other_things_than_commits_are_passed_over() {
+fn tags_of_blobs_and_trees_are_skipped() {
     let (repository, commits) = history(&["one"]);
     repository.tag("v1", &commits[0]);
     let (tree, blob) = (repository.resolve("main^{tree}"), repository.resolve("main:file-0"));
@@ -141,7 +142,7 @@ fn of_other_things_than_commits_are_passed_over() {
 }
 
 #[test]
-fn are_none_where_there_are_none() {
+fn repository_without_tags_returns_nothing() {
     let (repository, _) = history(&["one"]);
     assert_eq!(refs(&check(&tags(&repository.file_url(), json!({})), NONE)), Vec::<String>::new());
     let empty = Repository::new();
@@ -166,11 +167,11 @@ fn tags_of(directory: &Path) -> Vec<String> {
     jetway_tests::git::run(directory, &["tag", "--list"]).lines().map(str::to_owned).collect()
 }
 
-mod a_server {
+mod limited_server {
     use super::*;
 
     #[test]
-    fn that_knows_no_filters_is_served_all_the_same() {
+    fn without_filter_support_works() {
         let (repository, commits) = tagged();
         repository.allow_filters(false);
         let (_server, url) = serve(&repository);
@@ -178,7 +179,7 @@ mod a_server {
     }
 
     #[test]
-    fn that_speaks_the_first_protocol_is_served_too() {
+    fn with_protocol_version_0_works() {
         let (repository, commits) = tagged();
         repository.allow_any_commit(false);
         let (_server, url) = serve(&repository);
@@ -191,7 +192,7 @@ mod a_server {
     }
 
     #[test]
-    fn that_is_a_directory_is_served_too() {
+    fn as_a_local_directory_works() {
         let (repository, commits) = tagged();
         let path = repository.path().to_str().expect("UTF-8").to_owned();
         for uri in [repository.file_url(), path] {
@@ -203,10 +204,10 @@ mod a_server {
     }
 }
 
-mod a_repository_from_an_earlier_check {
+mod damaged_cache {
     use super::*;
 
-    fn survives(more: Value, break_it: impl Fn(&Path)) {
+    fn assert_check_succeeds_after(more: Value, break_it: impl Fn(&Path)) {
         let (repository, commits) = tagged();
         let source = tags(&repository.file_url(), more);
         let container = Container::new();
@@ -218,16 +219,22 @@ mod a_repository_from_an_earlier_check {
     }
 
     #[test]
-    fn is_made_anew_or_completed_when_it_is_damaged() {
+    fn is_recreated_or_completed() {
         for more in [json!({}), json!({ "branch": "main" })] {
-            survives(more.clone(), |cache| fs::remove_dir_all(cache.join("objects")).expect("remove the objects"));
-            survives(more.clone(), |cache| fs::remove_file(cache.join("HEAD")).expect("remove HEAD"));
+            assert_check_succeeds_after(more.clone(), |cache| {
+                fs::remove_dir_all(cache.join("objects")).expect("remove the objects");
+            });
+            assert_check_succeeds_after(more.clone(), |cache| {
+                fs::remove_file(cache.join("HEAD")).expect("remove HEAD");
+            });
             let unfinished = "[core]\n\tbare = true\n";
-            survives(more.clone(), |cache| {
+            assert_check_succeeds_after(more.clone(), |cache| {
                 fs::write(cache.join("config"), unfinished).expect("spoil the configuration");
             });
-            survives(more.clone(), |cache| fs::write(cache.join("packed-refs"), "nonsense\n").expect("spoil the refs"));
-            survives(more, |cache| {
+            assert_check_succeeds_after(more.clone(), |cache| {
+                fs::write(cache.join("packed-refs"), "nonsense\n").expect("spoil the refs");
+            });
+            assert_check_succeeds_after(more, |cache| {
                 let packs: Vec<PathBuf> = fs::read_dir(cache.join("objects/pack"))
                     .expect("list the packs")
                     .flatten()

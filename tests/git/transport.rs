@@ -1,4 +1,4 @@
-//! How a repository is reached: http with a password, ssh with a key, and what becomes of the credentials.
+//! http with a password, ssh with a key, `git_config` and certificates. Credentials must not leak.
 
 use std::path::PathBuf;
 
@@ -15,18 +15,18 @@ use crate::support::{check, history, refs, request, said, source, with};
 
 const PASSWORD: &str = "s3cret p%ss'word";
 
-/// `PASSWORD` as base64 has it inside `bob:PASSWORD`, of which no piece may be shown.
+/// The base64 form of `PASSWORD` in `bob:PASSWORD`. No part of it may be printed.
 const PASSWORD_IN_BASE64: &str = "czNjcmV0IHAlc3Mnd29y";
 
-fn behind_a_password(repository: &Repository) -> (HttpGit, Value) {
+fn source_behind_a_password(repository: &Repository) -> (HttpGit, Value) {
     let server = HttpGit::builder(repository.root()).credentials("bob", PASSWORD).start();
     let source = with(source(&server.url(repository.name())), json!({ "username": "bob", "password": PASSWORD }));
     (server, source)
 }
 
-/// Asserts that the password is nowhere that people or later containers can see.
+/// Asserts that the password is neither in the output nor in a file that the verb has left.
 #[track_caller]
-fn keeps_the_password(outcome: &Outcome) {
+fn assert_password_is_secret(outcome: &Outcome) {
     for shown in [&outcome.stderr, &*String::from_utf8_lossy(&outcome.stdout)] {
         assert!(!shown.contains(PASSWORD) && !shown.contains("s3cret"), "{shown}");
         assert!(!shown.contains(PASSWORD_IN_BASE64), "{shown}");
@@ -42,23 +42,23 @@ mod http {
     use super::*;
 
     #[test]
-    fn every_verb_knows_the_password() {
+    fn all_verbs_use_the_password() {
         let (repository, commits) = history(&["one", "two"]);
         repository.configure("http.receivepack", "true");
-        let (_server, source) = behind_a_password(&repository);
+        let (_server, source) = source_behind_a_password(&repository);
         let first = check(&source, None);
         assert_eq!(refs(&first), [commits[1].clone()]);
-        keeps_the_password(&first);
+        assert_password_is_secret(&first);
         let since = check(&source, Some(&commits[0]));
         assert_eq!(refs(&since), commits);
-        keeps_the_password(&since);
+        assert_password_is_secret(&since);
 
         let inputs = scratch::directory();
         let app = inputs.path().join("app");
         std::fs::create_dir(&app).expect("make the destination");
         let got = Verb::get("git").dir(&app).request(&request(&source, Some(&commits[1]), &json!({}))).run();
         got.succeeded();
-        keeps_the_password(&got);
+        assert_password_is_secret(&got);
         let config = std::fs::read_to_string(app.join(".git/config")).expect("read the configuration");
         assert!(!config.contains("s3cret") && !config.contains("bob"), "{config}");
 
@@ -69,11 +69,11 @@ mod http {
             .request(&request(&source, None, &json!({ "repository": "work", "rebase": true })))
             .run();
         put.succeeded();
-        keeps_the_password(&put);
+        assert_password_is_secret(&put);
         assert_eq!(repository.tip("main"), commit);
     }
 
-    /// `echo TOKEN | vault kv put ...` stores a line break with the token.
+    /// `echo TOKEN | vault kv put ...` stores the token with a line break.
     #[test]
     fn line_breaks_around_credentials_are_removed() {
         let (repository, commits) = history(&["one"]);
@@ -83,28 +83,28 @@ mod http {
             let outcome = check(&with(source(&server.url(repository.name())), login), None);
             assert_eq!(outcome.code, Some(0), "{username:?} {password:?}: {}", outcome.stderr);
             assert_eq!(refs(&outcome), commits);
-            keeps_the_password(&outcome);
+            assert_password_is_secret(&outcome);
         }
     }
 
     #[test]
-    fn the_password_may_stand_in_the_uri() {
+    fn uri_may_contain_the_password() {
         let (repository, commits) = history(&["one"]);
-        let (server, _) = behind_a_password(&repository);
+        let (server, _) = source_behind_a_password(&repository);
         let uri = server.url_with_credentials(repository.name(), "bob", "s3cret%20p%25ss%27word");
         let outcome = check(&json!({ "uri": uri }), None);
         assert_eq!(refs(&outcome), commits);
-        keeps_the_password(&outcome);
+        assert_password_is_secret(&outcome);
     }
 
     #[test]
-    fn a_wrong_password_is_a_clear_error_that_does_not_show_it() {
+    fn wrong_password_fails_without_printing_it() {
         let (repository, commits) = history(&["one"]);
-        let (server, source) = behind_a_password(&repository);
+        let (server, source) = source_behind_a_password(&repository);
         let source = with(source, json!({ "password": "s3cret but wrong" }));
         let outcome = check(&source, Some(&commits[0]));
         outcome.failed();
-        keeps_the_password(&outcome);
+        assert_password_is_secret(&outcome);
         assert_eq!(
             said(&outcome),
             "error: cannot read `http://127.0.0.1:[PORT]/repository.git`\n  \
@@ -112,13 +112,13 @@ mod http {
              caused by: fatal: Authentication failed for 'http://127.0.0.1:[PORT]/repository.git/'\n\
              hint: check `username` and `password`; a hosting service may require a token instead of the password\n"
         );
-        assert!(server.requests().len() <= 4, "a wrong password is not tried again and again");
+        assert!(server.requests().len() <= 4, "a wrong password is not retried");
     }
 
     #[test]
-    fn no_password_is_a_clear_error() {
+    fn missing_password_fails_with_a_hint() {
         let (repository, _) = history(&["one"]);
-        let (server, _) = behind_a_password(&repository);
+        let (server, _) = source_behind_a_password(&repository);
         let outcome = check(&source(&server.url(repository.name())), None);
         outcome.failed();
         let said = said(&outcome);
@@ -126,36 +126,36 @@ mod http {
     }
 
     #[test]
-    fn the_password_does_not_follow_a_redirect_to_another_host() {
+    fn redirect_to_another_host_gets_no_password() {
         let (repository, commits) = history(&["one"]);
-        let (server, source) = behind_a_password(&repository);
+        let (server, source) = source_behind_a_password(&repository);
         let elsewhere = HttpGit::builder(repository.root()).credentials("bob", PASSWORD).start();
         server.fail_always("info/refs", Fault::Redirect { to: format!("http://localhost:{}", elsewhere.port()) });
         let outcome = check(&source, Some(&commits[0]));
         outcome.failed();
-        keeps_the_password(&outcome);
+        assert_password_is_secret(&outcome);
         assert!(!elsewhere.requests().is_empty(), "git followed the redirect");
         assert!(elsewhere.requests().iter().all(|request| !request.authorized), "{:?}", elsewhere.requests());
     }
 
     #[test]
-    fn a_wrong_password_does_not_cost_what_earlier_checks_have_fetched() {
+    fn wrong_password_keeps_the_cache() {
         let (repository, commits) = history(&["one"]);
-        let (server, source) = behind_a_password(&repository);
+        let (server, source) = source_behind_a_password(&repository);
         let container = jetway_tests::verb::Container::new();
         crate::support::check_in(&container, &source, None).succeeded();
         server.reset();
         let wrong = with(source, json!({ "password": "s3cret but wrong" }));
         crate::support::check_in(&container, &wrong, None).failed();
-        assert!(server.requests().len() <= 2, "one try: {:?}", server.requests());
+        assert!(server.requests().len() <= 2, "one attempt: {:?}", server.requests());
         assert!(commits.len() == 1);
     }
 
     #[test]
-    fn a_password_with_a_slash_is_refused_unseen() {
+    fn unencoded_slash_in_password_is_refused_without_printing_it() {
         let outcome = check(&source("http://user:pa/s3cret@127.0.0.1:1/A.git"), None);
         outcome.failed();
-        keeps_the_password(&outcome);
+        assert_password_is_secret(&outcome);
         assert!(
             said(&outcome).ends_with("`source.uri`: has an unencoded `/` in its password; write it as `%2F`\n"),
             "{}",
@@ -163,14 +163,14 @@ mod http {
         );
         let outcome = check(&source("ftp://bob:s3cret@127.0.0.1:1/A.git"), None);
         outcome.failed();
-        keeps_the_password(&outcome);
+        assert_password_is_secret(&outcome);
         assert!(said(&outcome).contains("`source.uri`: must begin with `https://`"), "{}", said(&outcome));
     }
 
     #[test]
-    fn the_password_is_in_no_argument_and_no_environment_of_a_child() {
+    fn password_is_not_in_arguments_or_environment_of_children() {
         let (repository, commits) = history(&["one", "two"]);
-        let (server, source) = behind_a_password(&repository);
+        let (server, source) = source_behind_a_password(&repository);
         server.fail_after(1, "info/refs", Fault::Stall);
         let mut running = Verb::check("git").request(&request(&source, Some(&commits[0]), &json!({}))).spawn();
         running.wait_for_child("git-remote-http");
@@ -185,16 +185,16 @@ mod http {
     }
 
     #[test]
-    fn debug_output_masks_the_password() {
+    fn debug_output_redacts_the_password() {
         let (repository, commits) = history(&["one", "two"]);
-        let (_server, source) = behind_a_password(&repository);
+        let (_server, source) = source_behind_a_password(&repository);
         let source = with(source, json!({ "debug": true }));
         let destination = scratch::directory();
         let outcome =
             Verb::get("git").dir(destination.path()).request(&request(&source, Some(&commits[0]), &json!({}))).run();
         outcome.succeeded();
         assert!(outcome.stderr.contains("trace: built-in: git"), "{}", outcome.stderr);
-        keeps_the_password(&outcome);
+        assert_password_is_secret(&outcome);
     }
 }
 
@@ -206,7 +206,7 @@ mod ssh {
     }
 
     #[test]
-    fn every_verb_knows_the_key_and_leaves_none_of_it() {
+    fn all_verbs_use_the_key_and_delete_it() {
         if !require(Layer::Ssh) {
             return;
         }
@@ -240,7 +240,7 @@ mod ssh {
     }
 
     #[test]
-    fn a_key_with_a_passphrase_is_opened_with_it() {
+    fn encrypted_key_is_decrypted_with_the_passphrase() {
         if !require(Layer::Ssh) {
             return;
         }
@@ -268,7 +268,7 @@ mod ssh {
     }
 
     #[test]
-    fn a_key_that_the_server_does_not_know_is_a_clear_error() {
+    fn unknown_key_fails_with_a_hint() {
         if !require(Layer::Ssh) {
             return;
         }
@@ -286,7 +286,7 @@ mod ssh {
     }
 
     #[test]
-    fn neither_a_user_nor_a_repository_s_settings_run_a_program() {
+    fn user_and_repository_settings_run_no_program() {
         if !require(Layer::Ssh) {
             return;
         }
@@ -314,7 +314,7 @@ mod ssh {
     }
 
     #[test]
-    fn the_user_may_come_from_private_key_user() {
+    fn private_key_user_sets_the_user() {
         if !require(Layer::Ssh) {
             return;
         }
@@ -335,7 +335,7 @@ mod git_config {
     use super::*;
 
     #[test]
-    fn reaches_git_as_it_is_written_and_stays_in_the_clone() {
+    fn is_passed_to_git_unchanged_and_written_to_the_clone() {
         let (repository, commits) = history(&["one"]);
         let odd = "a 'b\"c  $(touch pwned)\\;#d";
         let source = with(
@@ -360,9 +360,9 @@ mod git_config {
     }
 
     #[test]
-    fn may_carry_a_credential_that_is_masked_and_does_not_stay() {
+    fn credentials_are_redacted_and_not_written_to_the_clone() {
         let (repository, commits) = history(&["one"]);
-        let (server, _) = behind_a_password(&repository);
+        let (server, _) = source_behind_a_password(&repository);
         let credential = base64_of(&format!("bob:{PASSWORD}"));
         let source = with(
             source(&server.url(repository.name())),
@@ -380,7 +380,7 @@ mod git_config {
     }
 
     #[test]
-    fn may_carry_credentials_in_addresses_and_helpers_that_do_not_stay_either() {
+    fn credentials_in_addresses_and_helpers_are_not_written_to_the_clone() {
         const PASSWORD: &str = "s3cret-pass-word";
         let (repository, commits) = history(&["one"]);
         let server = HttpGit::builder(repository.root()).credentials("bob", PASSWORD).start();
@@ -401,14 +401,14 @@ mod git_config {
             let request = request(&source, Some(&commits[0]), &json!({}));
             let outcome = Verb::get("git").dir(destination.path()).request(&request).run();
             outcome.succeeded();
-            crate::secrecy::keeps(&outcome, &[PASSWORD]);
-            crate::secrecy::is_clean(destination.path(), &[PASSWORD]);
+            crate::secrecy::assert_no_secret_in_output(&outcome, &[PASSWORD]);
+            crate::secrecy::assert_no_secret_below(destination.path(), &[PASSWORD]);
         }
     }
 
-    /// Git tells its transport where to go in an argument, which others on the machine can read.
+    /// git passes the address to its transport as an argument, which other users of the machine can read.
     #[test]
-    fn keeps_the_logins_of_addresses_out_of_arguments() {
+    fn logins_in_addresses_are_not_in_arguments() {
         const TOKEN: &str = "ghp_0123456789abcdefghij";
         let (repository, commits) = history(&["one"]);
         for (user, password, written) in [
@@ -427,7 +427,7 @@ mod git_config {
             running.wait_for_child("remote-http");
             let asked_with_login = || (server.requests().len() > 1).then_some(());
             jetway_tests::process::wait_until(std::time::Duration::from_secs(10), asked_with_login).expect("a login");
-            crate::secrecy::is_in_no_process(&running, &[TOKEN, "s3cret-p@ss", "s3cret-p%40ss"]);
+            crate::secrecy::assert_no_secret_in_processes(&running, &[TOKEN, "s3cret-p@ss", "s3cret-p%40ss"]);
             server.recover();
             drop(running);
             assert_eq!(refs(&check(&source, Some(&commits[0]))), commits, "{written}");
@@ -435,7 +435,7 @@ mod git_config {
     }
 
     #[test]
-    fn with_a_name_that_is_none_is_a_clear_error() {
+    fn invalid_name_is_refused() {
         let settings = json!([{ "name": "x", "value": "1" }, { "name": "a.b\nc", "value": "1" }, { "value": "1" }]);
         let outcome = check(&with(source("file:///x"), json!({ "git_config": settings })), None);
         outcome.failed();
@@ -456,8 +456,8 @@ mod git_config {
 }
 
 #[test]
-fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
-    // git and the TLS library that it is built with say what is wrong.
+fn accepts_all_kinds_of_certificates_and_explains_bad_ones() {
+    // The text comes from git and its TLS library.
     let refusals = Refusals {
         expired: &["localhost", "has expired or"],
         other_host: &["localhost", "use a name from the certificate in `uri`"],

@@ -1,4 +1,4 @@
-//! Servers in trouble: what is tried again, what is not, and what is told of it.
+//! Transient and permanent server errors: retries and their messages.
 
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::secrecy::leaves_nothing_private;
+use crate::secrecy::assert_no_private_file;
 use crate::support::{check, history, refs, request, said, serve, source, with};
 
 fn get(source: &Value, version: &str, params: &Value) -> Outcome {
@@ -23,7 +23,7 @@ fn get(source: &Value, version: &str, params: &Value) -> Outcome {
     Verb::get("git").dir(destination.path()).request(&request(source, Some(version), params)).run()
 }
 
-/// A repository, its server, and a checkout with a commit that is to be pushed.
+/// A repository, its server, and a checkout with a commit to push.
 struct Pushing {
     repository: Repository,
     server: HttpGit,
@@ -53,12 +53,12 @@ impl Pushing {
 }
 
 #[test]
-fn a_server_that_asks_for_patience_gets_it() {
+fn retries_after_the_requested_time() {
     for status in [429, 503] {
         let (repository, commits) = history(&["one", "two"]);
         let (server, url) = serve(&repository);
         let source = source(&url);
-        // Each of the requests of a fetch may be the one that is put off.
+        // Any request of a fetch may get the 503.
         for (skipped, part) in [(0, "info/refs"), (0, "/git-upload-pack"), (1, "/git-upload-pack")] {
             server.fail_after(skipped, part, Fault::retry_after(status, "1"));
             let outcome = get(&source, &commits[0], &json!({ "depth": 1 }));
@@ -86,7 +86,7 @@ fn a_server_that_asks_for_patience_gets_it() {
 }
 
 #[test]
-fn more_patience_than_there_is_ends_the_verb_at_once() {
+fn gives_up_if_retry_after_exceeds_the_limit() {
     let (repository, commits) = history(&["one", "two"]);
     let (server, url) = serve(&repository);
     let pushing = Pushing::new();
@@ -111,7 +111,7 @@ fn more_patience_than_there_is_ends_the_verb_at_once() {
 }
 
 #[test]
-fn trouble_that_does_not_pass_ends_after_a_few_tries() {
+fn gives_up_after_four_attempts() {
     let (repository, commits) = history(&["one", "two"]);
     let (server, url) = serve(&repository);
     server.fail_always("", Fault::status(502));
@@ -126,7 +126,7 @@ fn trouble_that_does_not_pass_ends_after_a_few_tries() {
 }
 
 #[test]
-fn other_answers_are_not_asked_for_again() {
+fn permanent_errors_are_not_retried() {
     for status in [400, 403, 404, 501] {
         let (repository, commits) = history(&["one", "two"]);
         let (server, url) = serve(&repository);
@@ -134,13 +134,13 @@ fn other_answers_are_not_asked_for_again() {
         let outcome = check(&source(&url), Some(&commits[0]));
         outcome.failed();
         assert!(!outcome.stderr.contains("retrying"), "{status}: {}", outcome.stderr);
-        // Of a repository that is not found an older way of asking may know more.
+        // After a 404, git also tries the dumb HTTP protocol.
         assert!(server.requests().len() <= 2, "{status}: {:?}", server.requests());
     }
 }
 
 #[test]
-fn a_fetch_that_is_cut_is_made_again() {
+fn retries_a_fetch_that_was_cut_off() {
     let (repository, commits) = history(&["one", "two"]);
     let (server, url) = serve(&repository);
     let source = source(&url);
@@ -158,20 +158,20 @@ fn a_fetch_that_is_cut_is_made_again() {
 }
 
 #[test]
-fn a_push_whose_end_is_not_known_is_not_made_again() {
+fn push_with_unknown_result_is_not_retried() {
     for fault in [Fault::CutAfter { bytes: 10 }, Fault::status(503), Fault::status(502), Fault::status(504)] {
         let pushing = Pushing::new();
         pushing.server.fail_after(1, "git-receive-pack", fault);
         pushing.put().failed();
         assert_eq!(pushing.pushes(), 1);
-        // Done or not: the same put again comes to the same end.
+        // The same put succeeds, whether the push was applied or not.
         pushing.put().succeeded();
         assert_eq!(pushing.repository.tip("main"), pushing.commit);
     }
 }
 
 #[test]
-fn a_push_that_has_not_begun_is_made_again() {
+fn retries_a_push_that_was_not_sent() {
     for fault in [Fault::CutAfter { bytes: 10 }, Fault::status(503), Fault::status(502), Fault::status(504)] {
         let pushing = Pushing::new();
         pushing.server.fail(1, "info/refs", fault);
@@ -182,7 +182,7 @@ fn a_push_that_has_not_begun_is_made_again() {
 }
 
 #[test]
-fn silence_ends_each_verb_in_time() {
+fn all_verbs_time_out_for_a_silent_server() {
     let (repository, commits) = history(&["one", "two"]);
     let (server, url) = serve(&repository);
     let source = with(source(&url), json!({ "network_timeout": 1 }));
@@ -193,13 +193,13 @@ fn silence_ends_each_verb_in_time() {
     for outcome in [check(&source, Some(&commits[0])), get(&source, &commits[0], &json!({})), pushing.put()] {
         outcome.failed();
         assert!(outcome.elapsed < Duration::from_mins(1), "{:?}", outcome.elapsed);
-        assert!(said(&outcome).contains("showed no sign of life for "), "{}", said(&outcome));
+        assert!(said(&outcome).contains("wrote no output for "), "{}", said(&outcome));
         assert!(said(&outcome).contains("hint: `network_timeout` in the source sets"), "{}", said(&outcome));
     }
 }
 
 #[test]
-fn a_wait_between_tries_ends_with_the_verb() {
+fn pause_ends_when_the_verb_is_terminated() {
     let (repository, commits) = history(&["one", "two"]);
     let (server, url) = serve(&repository);
     server.fail_always("", Fault::retry_after(503, "60"));
@@ -208,16 +208,16 @@ fn a_wait_between_tries_ends_with_the_verb() {
     running.terminate();
     let outcome = running.wait(Duration::from_secs(10));
     assert!(outcome.stderr.contains("interrupted by SIGTERM"), "{}", outcome.stderr);
-    leaves_nothing_private(&outcome);
+    assert_no_private_file(&outcome);
 }
 
-/// A way to a server on which the first connections are cut before a word is said.
-fn shaky_way_to(port: u16, cut: usize) -> (u16, Arc<AtomicUsize>) {
+/// Starts a relay to a server that closes the first connections before any data.
+fn proxy_that_cuts_connections(port: u16, cut: usize) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind a port on loopback");
     let own = listener.local_addr().expect("the listener's address").port();
     let connections = Arc::<AtomicUsize>::default();
     let counted = Arc::clone(&connections);
-    // The thread ends with the test's process.
+    // The thread ends with the test process.
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             if counted.fetch_add(1, Ordering::SeqCst) < cut {
@@ -238,7 +238,7 @@ fn shaky_way_to(port: u16, cut: usize) -> (u16, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn an_ssh_server_that_is_not_reached_is_asked_again_by_every_verb() {
+fn all_verbs_retry_an_unreachable_ssh_server() {
     if !require(Layer::Ssh) {
         return;
     }
@@ -248,16 +248,16 @@ fn an_ssh_server_that_is_not_reached_is_asked_again_by_every_verb() {
         let url = server.url(repository.path()).replace(&format!(":{}/", server.port()), &format!(":{port}/"));
         with(source(&url), json!({ "private_key": server.deploy_key().private }))
     };
-    let (port, connections) = shaky_way_to(server.port(), 1);
+    let (port, connections) = proxy_that_cuts_connections(server.port(), 1);
     assert_eq!(refs(&check(&by_way_of(port), None)), [commits[1].clone()]);
     assert_eq!(connections.load(Ordering::SeqCst), 2);
-    let (port, _) = shaky_way_to(server.port(), 1);
+    let (port, _) = proxy_that_cuts_connections(server.port(), 1);
     let outcome = get(&by_way_of(port), &commits[0], &json!({ "depth": 1 }));
     outcome.succeeded();
     assert!(said(&outcome).contains("warning: the server cannot be reached; retrying in "), "{}", said(&outcome));
     let inputs = scratch::directory();
     let commit = Checkout::clone(&repository.file_url(), inputs.path(), "work").commit("three", &[("x", "3")]);
-    let (port, connections) = shaky_way_to(server.port(), 1);
+    let (port, connections) = proxy_that_cuts_connections(server.port(), 1);
     let params = json!({ "repository": "work" });
     Verb::put("git").dir(inputs.path()).request(&request(&by_way_of(port), None, &params)).run().succeeded();
     assert_eq!(repository.tip("main"), commit);

@@ -1,4 +1,4 @@
-//! ssh by way of an HTTP proxy: tinyproxy, and stand-ins that do what a proxy should not.
+//! `https_tunnel`: ssh through tinyproxy, and through stand-ins that misbehave.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -13,12 +13,12 @@ use jetway_tests::tinyproxy::Tinyproxy;
 use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
-use crate::secrecy::{is_in_no_process, keeps, leaves_nothing_private};
+use crate::secrecy::{assert_no_private_file, assert_no_secret_in_output, assert_no_secret_in_processes};
 use crate::support::{check, history, refs, request, said, source, with};
 
 const PASSWORD: &str = "proxypassword17";
 
-fn by_way_of(port: u16, server: &SshGit, repository: &Repository) -> Value {
+fn with_proxy(port: u16, server: &SshGit, repository: &Repository) -> Value {
     with(
         source(&server.url(repository.path())),
         json!({
@@ -36,7 +36,7 @@ fn with_login(source: Value, user: &str, password: &str) -> Value {
 }
 
 #[test]
-fn every_verb_goes_by_way_of_the_proxy() {
+fn all_verbs_use_the_proxy() {
     if !require(Layer::Ssh) || !require(Layer::Proxy) {
         return;
     }
@@ -44,27 +44,27 @@ fn every_verb_goes_by_way_of_the_proxy() {
     let server = SshGit::start();
     for login in [None, Some(("bob", PASSWORD))] {
         let proxy = Tinyproxy::start(login, "");
-        let source = by_way_of(proxy.port(), &server, &repository);
+        let source = with_proxy(proxy.port(), &server, &repository);
         let source = match login {
             Some((user, password)) => with_login(source, user, password),
             None => source,
         };
         let checked = check(&source, Some(&commits[0]));
         assert_eq!(refs(&checked), commits);
-        keeps(&checked, &[PASSWORD, &format!("bob:{PASSWORD}"), &server.deploy_key().private]);
+        assert_no_secret_in_output(&checked, &[PASSWORD, &format!("bob:{PASSWORD}"), &server.deploy_key().private]);
         assert!(proxy.log().contains("CONNECT 127.0.0.1:"), "{}", proxy.log());
         let destination = scratch::directory();
         let get = Verb::get("git").dir(destination.path());
         let got = get.request(&request(&source, Some(&commits[1]), &json!({}))).run();
         got.succeeded();
-        keeps(&got, &[PASSWORD]);
+        assert_no_secret_in_output(&got, &[PASSWORD]);
     }
     let proxy = Tinyproxy::start(None, "");
     let inputs = scratch::directory();
     let checkout = Checkout::clone(&repository.file_url(), inputs.path(), "work");
-    // More than fits into any buffer on the way, so that both directions are busy for a while.
+    // More data than all buffers can hold, so that both directions are busy for a while.
     let commit = checkout.commit("three", &[("large", &noise(3_000_000))]);
-    let source = by_way_of(proxy.port(), &server, &repository);
+    let source = with_proxy(proxy.port(), &server, &repository);
     let params = json!({ "repository": "work" });
     Verb::put("git").dir(inputs.path()).request(&request(&source, None, &params)).run().succeeded();
     assert_eq!(repository.tip("main"), commit);
@@ -72,7 +72,7 @@ fn every_verb_goes_by_way_of_the_proxy() {
     Verb::get("git").dir(destination.path()).request(&request(&source, Some(&commit), &json!({}))).run().succeeded();
 }
 
-/// Text that does not become smaller when it is compressed.
+/// Text that does not compress.
 fn noise(length: usize) -> String {
     let mut state = 7_u64;
     let mut next = || {
@@ -83,24 +83,24 @@ fn noise(length: usize) -> String {
 }
 
 #[test]
-fn a_key_of_the_machine_is_enough() {
+fn proxy_works_without_private_key() {
     if !require(Layer::Ssh) || !require(Layer::Proxy) {
         return;
     }
     let (repository, _) = history(&["one"]);
     let server = SshGit::start();
     let proxy = Tinyproxy::start(None, "");
-    let mut source = by_way_of(proxy.port(), &server, &repository);
+    let mut source = with_proxy(proxy.port(), &server, &repository);
     source.as_object_mut().expect("a source").remove("private_key");
     let outcome = check(&source, None);
-    // There is no key here: what counts is that the server was reached and asked for one.
+    // The machine has no key here: the error proves that the server was reached.
     outcome.failed();
     assert!(said(&outcome).contains("Permission denied (publickey"), "{}", said(&outcome));
     assert_eq!(server.connections(), 1);
 }
 
 #[test]
-fn a_proxy_that_refuses_is_a_clear_error() {
+fn refusing_proxy_fails_with_a_hint() {
     if !require(Layer::Ssh) || !require(Layer::Proxy) {
         return;
     }
@@ -110,17 +110,17 @@ fn a_proxy_that_refuses_is_a_clear_error() {
     let narrow = Tinyproxy::start(None, "ConnectPort 22");
     let nobody = TcpListener::bind(("127.0.0.1", 0)).expect("bind").local_addr().expect("an address").port();
     for (source, expected) in [
-        (by_way_of(closed.port(), &server, &repository), "the proxy requires `proxy_user` and `proxy_password` in"),
+        (with_proxy(closed.port(), &server, &repository), "the proxy requires `proxy_user` and `proxy_password` in"),
         (
-            with_login(by_way_of(closed.port(), &server, &repository), "bob", "not this one"),
+            with_login(with_proxy(closed.port(), &server, &repository), "bob", "not this one"),
             "check `proxy_user` and `proxy_password` of `https_tunnel`",
         ),
-        (by_way_of(narrow.port(), &server, &repository), "the proxy must allow CONNECT to `127.0.0.1:"),
-        (by_way_of(nobody, &server, &repository), "the proxy refused the connection"),
+        (with_proxy(narrow.port(), &server, &repository), "the proxy must allow CONNECT to `127.0.0.1:"),
+        (with_proxy(nobody, &server, &repository), "the proxy refused the connection"),
     ] {
         let outcome = check(&source, None);
         outcome.failed();
-        keeps(&outcome, &[PASSWORD, "not this one", "bob:not this one"]);
+        assert_no_secret_in_output(&outcome, &[PASSWORD, "not this one", "bob:not this one"]);
         let said = said(&outcome);
         assert!(said.contains("no tunnel to `127.0.0.1:[PORT]` through the proxy `127.0.0.1:[PORT]`"), "{said}");
         assert!(outcome.stderr.contains(expected), "{expected}:\n{said}");
@@ -128,12 +128,12 @@ fn a_proxy_that_refuses_is_a_clear_error() {
     assert_eq!(server.connections(), 0);
 }
 
-/// A proxy that does this with each connection, and hears what it was asked.
+/// Starts a proxy that handles each connection with this function, which gets the request.
 fn hostile(behaviour: impl Fn(&mut TcpStream, &str) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind a port on loopback");
     let port = listener.local_addr().expect("the listener's address").port();
     let behaviour = std::sync::Arc::new(behaviour);
-    // The thread ends with the test's process.
+    // The thread ends with the test process.
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let (Ok(mut stream), behaviour) = (stream, std::sync::Arc::clone(&behaviour)) else { continue };
@@ -151,7 +151,7 @@ fn hostile(behaviour: impl Fn(&mut TcpStream, &str) + Send + Sync + 'static) -> 
 }
 
 #[test]
-fn a_proxy_that_misbehaves_is_a_clear_error_in_time() {
+fn misbehaving_proxy_fails_in_time() {
     if !require(Layer::Ssh) {
         return;
     }
@@ -162,16 +162,19 @@ fn a_proxy_that_misbehaves_is_a_clear_error_in_time() {
         while stream.write_all(b"X-Padding: and so on, and so on, and so on\r\n").is_ok() {}
     };
     let cases: [(u16, &str); 7] = [
-        (hostile(|_, _| {}), "the proxy closed the connection without an answer"),
+        (hostile(|_, _| {}), "the proxy closed the connection without a response"),
         (
             hostile(|stream, _| drop(stream.write_all(b"HTTP/1.1 200 OK\r\nX-Half:"))),
-            "the proxy closed the connection without an answer",
+            "the proxy closed the connection without a response",
         ),
         (hostile(endless), "the header of the proxy's response is longer than 16 KiB"),
-        (hostile(|stream, _| drop(stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n"))), "its answer is not an HTTP response"),
+        (
+            hostile(|stream, _| drop(stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n"))),
+            "the proxy did not send an HTTP response",
+        ),
         (
             hostile(|stream, _| drop(stream.write_all(b"HTTP/1.1 twohundred OK\r\n\r\n"))),
-            "its answer is not an HTTP response",
+            "the proxy did not send an HTTP response",
         ),
         (
             hostile(|stream, _| drop(stream.write_all(b"HTTP/1.1 502 Bad\x1b[31m Gateway\r\n\r\n"))),
@@ -186,7 +189,7 @@ fn a_proxy_that_misbehaves_is_a_clear_error_in_time() {
         ),
     ];
     for (port, expected) in cases {
-        let source = with(by_way_of(port, &server, &repository), json!({ "network_timeout": 5 }));
+        let source = with(with_proxy(port, &server, &repository), json!({ "network_timeout": 5 }));
         let outcome = check(&source, None);
         outcome.failed();
         assert!(outcome.stderr.contains(expected), "{expected}:\n{}", outcome.stderr);
@@ -195,7 +198,7 @@ fn a_proxy_that_misbehaves_is_a_clear_error_in_time() {
 }
 
 #[test]
-fn what_the_server_says_along_with_the_proxy_s_answer_is_not_lost() {
+fn data_right_after_the_proxy_response_is_not_lost() {
     if !require(Layer::Ssh) {
         return;
     }
@@ -206,7 +209,7 @@ fn what_the_server_says_along_with_the_proxy_s_answer_is_not_lost() {
         let mut upstream = TcpStream::connect(("127.0.0.1", target)).expect("connect to the server");
         let mut banner = [0; 4];
         upstream.read_exact(&mut banner).expect("read the server's first bytes");
-        // In one piece with the answer; the rest of the banner follows.
+        // The first part of the banner is sent together with the response, the rest follows.
         let answer = [b"HTTP/1.0 200 Connection established\r\nX-Proxy: y\r\n\r\n".as_slice(), &banner].concat();
         stream.write_all(&answer).expect("answer");
         let (mut from, mut to) = (stream.try_clone().expect("clone"), upstream.try_clone().expect("clone"));
@@ -218,12 +221,12 @@ fn what_the_server_says_along_with_the_proxy_s_answer_is_not_lost() {
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let _ = up.join();
     });
-    let outcome = check(&by_way_of(port, &server, &repository), Some(&commits[0]));
+    let outcome = check(&with_proxy(port, &server, &repository), Some(&commits[0]));
     assert_eq!(refs(&outcome), commits);
 }
 
 #[test]
-fn an_ipv6_host_is_written_in_brackets_and_the_password_is_in_no_process() {
+fn ipv6_host_is_in_brackets_and_password_in_no_process() {
     if !require(Layer::Ssh) {
         return;
     }
@@ -241,17 +244,17 @@ fn an_ipv6_host_is_written_in_brackets_and_the_password_is_in_no_process() {
     );
     let running = Verb::check("git").request(&json!({ "source": source })).spawn();
     let request = heard.recv_timeout(Duration::from_secs(20)).expect("the proxy is asked");
-    is_in_no_process(&running, &[PASSWORD, &format!("bob:{PASSWORD}")]);
+    assert_no_secret_in_processes(&running, &[PASSWORD, &format!("bob:{PASSWORD}")]);
     assert!(request.starts_with("CONNECT [2001:db8::1]:2222 HTTP/1.1\r\nHost: [2001:db8::1]:2222\r\n"), "{request}");
     assert!(request.contains("Proxy-Authorization: Basic Ym9iOnByb3h5cGFzc3dvcmQxNw==\r\n"), "{request}");
     running.terminate();
     let outcome = running.wait(Duration::from_secs(20));
-    keeps(&outcome, &[PASSWORD, &format!("bob:{PASSWORD}")]);
-    leaves_nothing_private(&outcome);
+    assert_no_secret_in_output(&outcome, &[PASSWORD, &format!("bob:{PASSWORD}")]);
+    assert_no_private_file(&outcome);
 }
 
 #[test]
-fn a_host_that_would_be_a_command_is_refused() {
+fn refuses_a_host_with_shell_syntax() {
     if !require(Layer::Ssh) {
         return;
     }
@@ -268,7 +271,7 @@ fn a_host_that_would_be_a_command_is_refused() {
 }
 
 #[test]
-fn half_a_tunnel_is_a_clear_error_and_an_empty_one_is_none() {
+fn incomplete_tunnel_fails_and_empty_tunnel_is_ignored() {
     let (repository, _) = history(&["one"]);
     for (tunnel, problem) in [
         (json!({ "proxy_host": "proxy" }), "`source.https_tunnel.proxy_port`: is needed with `proxy_host`"),

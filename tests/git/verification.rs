@@ -1,4 +1,4 @@
-//! get with keys in the source: what is signed by them is checked out, and nothing else.
+//! get with keys in the source: only commits with a signature by one of them are checked out.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::{request, said, source, with};
 
-/// Gets the commit; a failed get must have left no file outside of `.git`.
+/// Runs a get of the commit, and asserts that a failed get has left no file outside of `.git`.
 fn get(repository: &Repository, version: Option<&str>, keys: Value) -> Outcome {
     get_with(repository, version, keys, json!({}))
 }
@@ -34,7 +34,7 @@ fn files(directory: &Path) -> Vec<String> {
     names.map(|entry| entry.file_name().into_string().expect("UTF-8")).filter(|name| name != ".git").collect()
 }
 
-/// What a refusal says, with the commit's hash as COMMIT.
+/// The message of a refusal, with COMMIT in place of the hash.
 fn refusal(outcome: &Outcome, commit: &str) -> String {
     outcome.failed();
     said(outcome).replace(commit, "COMMIT")
@@ -46,7 +46,7 @@ mod gpg {
     use super::*;
 
     #[test]
-    fn takes_a_commit_that_one_of_the_keys_has_signed() {
+    fn accepts_a_commit_signed_by_a_trusted_key() {
         if !require(Layer::Program("gpg")) {
             return;
         }
@@ -91,7 +91,7 @@ mod gpg {
     }
 
     #[test]
-    fn refuses_the_signature_of_any_other_key() {
+    fn refuses_signatures_of_other_keys() {
         if !require(Layer::Program("gpg")) {
             return;
         }
@@ -108,7 +108,7 @@ mod gpg {
     }
 
     #[test]
-    fn refuses_a_commit_that_was_changed_after_it_was_signed() {
+    fn refuses_a_commit_changed_after_signing() {
         if !require(Layer::Program("gpg")) {
             return;
         }
@@ -123,20 +123,20 @@ mod gpg {
             refusal(&get(&repository, Some(&commit), keys.clone()), &commit),
             format!("{REFUSED}it was changed after the GPG key `{}` signed it\n", &ada.fingerprint[24..])
         );
-        // A second signature, of which one could be shown and the other be checked.
+        // A commit with two signatures: users could see one, while the other is verified.
         let (header, rest) = text.split_once("gpgsig ").expect("a signature");
         let (signature, message) = rest.split_once("\n\n").expect("a message");
         let commit = repository.raw_commit(&format!("{header}gpgsig {signature}\ngpgsig {signature}\n\n{message}\n"));
         let said = refusal(&get(&repository, Some(&commit), keys.clone()), &commit);
         assert_eq!(said, format!("{REFUSED}it has more than one signature\n"));
-        // One that stands in the message alone.
+        // A signature only in the message.
         let commit = repository.raw_commit(&format!("{header}\n{message}\ngpgsig {signature}\n"));
         let said = refusal(&get(&repository, Some(&commit), keys), &commit);
         assert_eq!(said, "error: The commit COMMIT is not signed\n");
     }
 
     #[test]
-    fn refuses_keys_that_have_expired_or_were_revoked() {
+    fn refuses_expired_and_revoked_keys() {
         if !require(Layer::Program("gpg")) {
             return;
         }
@@ -162,7 +162,7 @@ mod gpg {
     }
 
     #[test]
-    fn takes_copies_of_a_key_for_one_with_the_newest_expiry() {
+    fn merges_copies_of_a_key_with_the_newest_expiry() {
         if !require(Layer::Program("gpg")) {
             return;
         }
@@ -182,7 +182,7 @@ mod gpg {
     }
 
     #[test]
-    fn that_came_out_of_a_template_empty_is_an_error_and_no_get_without_verification() {
+    fn empty_key_from_a_template_is_an_error() {
         let repository = Repository::new();
         repository.commit("unsigned", &[("a", "1")]);
         let server = HttpGit::serve(repository.root());
@@ -201,7 +201,7 @@ mod gpg {
     }
 
     #[test]
-    fn leaves_a_check_as_it_is() {
+    fn does_not_apply_to_checks() {
         let repository = Repository::new();
         let commit = repository.commit("unsigned", &[("a", "1")]);
         let source = with(source(&repository.file_url()), json!({ "commit_verification_key_ids": ["0".repeat(40)] }));
@@ -209,11 +209,11 @@ mod gpg {
     }
 }
 
-mod a_keyserver {
+mod keyserver {
     use super::*;
 
-    /// The answer to a "get" operation: an armoured key (draft-shaw-openpgp-hkp-00, 3.1.2.1, "machine readable" by 3.2.1.1) with the media
-    /// type of RFC 3156 (7).
+    /// The response to a "get" operation: an armoured key (draft-shaw-openpgp-hkp-00, 3.1.2.1, "machine readable" by
+    /// 3.2.1.1) with the media type of RFC 3156 (7).
     fn armoured(keys: &str) -> Answer {
         Answer::bytes(200, "application/pgp-keys", keys)
     }
@@ -227,7 +227,7 @@ mod a_keyserver {
     }
 
     #[test]
-    fn is_asked_for_the_key_of_an_id() {
+    fn provides_the_key_of_an_id() {
         if !require(Layer::Program("gpg")) {
             return;
         }
@@ -247,7 +247,7 @@ mod a_keyserver {
     }
 
     #[test]
-    fn is_spoken_to_by_tls_and_has_to_be_whom_it_says() {
+    fn certificate_is_verified() {
         if !require(Layer::Program("gpg")) {
             return;
         }
@@ -266,7 +266,7 @@ mod a_keyserver {
     }
 
     #[test]
-    fn cannot_put_in_a_key_of_its_own() {
+    fn cannot_inject_another_key() {
         if !require(Layer::Program("gpg")) {
             return;
         }
@@ -274,7 +274,7 @@ mod a_keyserver {
         let (ada, eve) = (gpg.signer("Ada"), gpg.signer("Eve"));
         let repository = Repository::new();
         let commit = repository.signed_commit(&eve, "one", ("a", "1"));
-        // In place of the key.
+        // Instead of the requested key.
         let server = serving(armoured(&eve.public));
         let outcome = get(&repository, Some(&commit), keys(&server, &ada.fingerprint));
         assert_eq!(
@@ -287,14 +287,14 @@ mod a_keyserver {
                 ada.fingerprint, eve.fingerprint
             )
         );
-        // Beside the key.
+        // In addition to the requested key.
         let server = serving(armoured(&format!("{}\n{}", eve.public, ada.public)));
         let outcome = get(&repository, Some(&commit), keys(&server, &ada.fingerprint));
         assert!(refusal(&outcome, &commit).contains("which the source does not name"), "{}", said(&outcome));
     }
 
     #[test]
-    fn that_has_no_such_key_is_a_clear_error() {
+    fn without_the_key_fails_with_a_hint() {
         let repository = Repository::new();
         let commit = repository.commit("one", &[("a", "1")]);
         let id = "0".repeat(40);
@@ -305,7 +305,7 @@ mod a_keyserver {
         assert!(said.contains(&format!("error: cannot fetch the GPG key `{id}`")), "{said}");
         assert!(said.contains("404"), "{said}");
         assert!(said.contains("hint: put a key that is not published into `commit_verification_keys`"), "{said}");
-        // A page of a proxy in front of the keyserver, with the type of HTML.
+        // An HTML page of a proxy in front of the keyserver.
         let server = serving(Answer::bytes(200, "text/html", "<html>captcha</html>"));
         let said = refusal(&get(&repository, Some(&commit), keys(&server, &id)), &commit);
         assert!(said.contains("caused by: the server sent text without `-----BEGIN PGP"), "{said}");
@@ -316,7 +316,7 @@ mod ssh {
     use super::*;
 
     #[test]
-    fn takes_a_commit_that_an_allowed_signer_has_signed() {
+    fn accepts_a_commit_signed_by_an_allowed_signer() {
         for kind in ["ed25519", "ecdsa", "rsa"] {
             let person = SshSigner::new(kind);
             let repository = Repository::new();
@@ -333,7 +333,7 @@ mod ssh {
     }
 
     #[test]
-    fn refuses_all_others() {
+    fn refuses_other_signatures() {
         let (ada, eve) = (SshSigner::new("ed25519"), SshSigner::new("ed25519"));
         let repository = Repository::new();
         let unsigned = repository.commit("none", &[("n", "1")]);
@@ -344,7 +344,7 @@ mod ssh {
         assert_eq!(said(&unsigned, &keys), "error: The commit COMMIT is not signed\n");
         let not_allowed = |fingerprint: &str| {
             format!(
-                "{REFUSED}it is signed by the SSH key `{fingerprint}`, which `allowed_signers` does not allow at that time\n"
+                "{REFUSED}it is signed by the SSH key `{fingerprint}`, which `allowed_signers` does not allow at the commit time\n"
             )
         };
         assert_eq!(said(&by_eve, &keys), not_allowed(&eve.signer().fingerprint));
@@ -357,7 +357,7 @@ mod ssh {
             "{refused}"
         );
 
-        // What was signed as a file is no signed commit.
+        // A signature for another namespace (`file`) is refused.
         let (header, message) = text.split_once("gpgsig ").expect("a signature");
         let message = message.split_once("\n\n").expect("a message").1;
         let content = format!("{header}\n{message}\n");
@@ -370,10 +370,10 @@ mod ssh {
     }
 
     #[test]
-    fn goes_by_the_time_for_which_a_key_is_allowed() {
+    fn validity_of_a_key_is_checked_at_the_commit_time() {
         let ada = SshSigner::new("ed25519");
         let repository = Repository::new();
-        // Of today: git signs with the clock of the machine.
+        // The commit is from today, since git signs with the clock of the machine.
         let commit = repository.signed_commit(&ada.signer(), "one", ("a", "1"));
         for (option, is_allowed) in [
             ("valid-before=\"20000101\"", false),
@@ -387,7 +387,7 @@ mod ssh {
     }
 
     #[test]
-    fn and_gpg_keys_stand_side_by_side() {
+    fn allowed_signers_combine_with_gpg_keys() {
         if !require(Layer::Program("gpg")) {
             return;
         }
@@ -419,7 +419,7 @@ mod ssh {
 }
 
 #[test]
-fn wrong_keys_are_told_before_anything_is_fetched() {
+fn invalid_keys_are_refused_before_the_fetch() {
     let armoured = |kind: &str, body: &str| format!("-----BEGIN PGP {kind}-----\n\n{body}\n-----END PGP {kind}-----\n");
     let source = json!({
         "uri": "https://git.invalid/app.git",

@@ -1,4 +1,4 @@
-//! A real web server: nginx with TLS from an authority of its own, a password, and `git http-backend` behind it.
+//! A real web server: nginx with a certificate of a private CA, a password, and `git http-backend`.
 
 use jetway_tests::checkout::Checkout;
 use jetway_tests::layer::{Layer, require};
@@ -8,7 +8,7 @@ use jetway_tests::scratch;
 use jetway_tests::verb::{Container, Verb};
 use serde_json::{Value, json};
 
-use crate::secrecy::{is_clean, keeps};
+use crate::secrecy::{assert_no_secret_below, assert_no_secret_in_output};
 use crate::support::{check, check_in, history, refs, request, said, source, with};
 
 const PASSWORD: &str = "correct horse battery";
@@ -19,7 +19,7 @@ struct Site {
     source: Value,
 }
 
-/// The repository behind a password and a certificate of an authority that the source names.
+/// Serves the repository with a password, and with a certificate of a CA in the source.
 fn site(repository: &Repository) -> Site {
     let authority = Authority::new();
     let server = NginxGit::start(repository.root(), &authority, ("bob", PASSWORD), "https://localhost:1");
@@ -37,7 +37,7 @@ fn get(source: &Value, version: &str, params: &Value) -> (tempfile::TempDir, jet
 }
 
 #[test]
-fn every_verb_works_over_tls_with_a_password() {
+fn all_verbs_work_over_tls_with_a_password() {
     if !require(Layer::WebServer) {
         return;
     }
@@ -45,13 +45,13 @@ fn every_verb_works_over_tls_with_a_password() {
     let Site { source, server: _server, .. } = site(&repository);
     let first = check(&source, None);
     assert_eq!(refs(&first), [commits[2].clone()]);
-    keeps(&first, &[PASSWORD]);
+    assert_no_secret_in_output(&first, &[PASSWORD]);
     assert_eq!(refs(&check(&source, Some(&commits[0]))), commits);
     for (params, depth) in [(json!({}), 2), (json!({ "depth": 1 }), 1)] {
         let (destination, outcome) = get(&source, &commits[1], &params);
         outcome.succeeded();
-        keeps(&outcome, &[PASSWORD]);
-        is_clean(destination.path(), &[PASSWORD]);
+        assert_no_secret_in_output(&outcome, &[PASSWORD]);
+        assert_no_secret_below(destination.path(), &[PASSWORD]);
         let count = jetway_tests::git::run(destination.path(), &["rev-list", "--count", "HEAD"]);
         assert_eq!(count, depth.to_string());
     }
@@ -61,12 +61,12 @@ fn every_verb_works_over_tls_with_a_password() {
     let params = json!({ "repository": "work", "rebase": true });
     let put = Verb::put("git").dir(inputs.path()).request(&request(&source, None, &params)).run();
     put.succeeded();
-    keeps(&put, &[PASSWORD]);
+    assert_no_secret_in_output(&put, &[PASSWORD]);
     assert_eq!(repository.tip("main"), commit);
 }
 
 #[test]
-fn a_wrong_password_is_a_clear_error_for_every_verb() {
+fn wrong_password_fails_with_a_hint_for_all_verbs() {
     if !require(Layer::WebServer) {
         return;
     }
@@ -79,15 +79,15 @@ fn a_wrong_password_is_a_clear_error_for_every_verb() {
         Verb::put("git").dir(inputs.path()).request(&request(&source, None, &json!({ "repository": "work" }))).run();
     for outcome in [check(&source, None), get(&source, &commits[0], &json!({})).1, put] {
         outcome.failed();
-        keeps(&outcome, &["correct but wrong"]);
+        assert_no_secret_in_output(&outcome, &["correct but wrong"]);
         assert!(said(&outcome).contains("hint: check `username` and `password`"), "{}", said(&outcome));
     }
     assert_eq!(repository.tip("main"), commits[0]);
-    assert!(server.requests().len() <= 9, "a wrong password is not tried again and again: {:?}", server.requests());
+    assert!(server.requests().len() <= 9, "a wrong password is not retried: {:?}", server.requests());
 }
 
 #[test]
-fn an_authority_that_nobody_named_is_a_clear_error() {
+fn untrusted_ca_fails_with_a_hint() {
     if !require(Layer::WebServer) {
         return;
     }
@@ -96,7 +96,7 @@ fn an_authority_that_nobody_named_is_a_clear_error() {
     for ca_certs in [json!([]), json!([Authority::new().pem])] {
         let outcome = check(&with(source.clone(), json!({ "ca_certs": ca_certs })), None);
         outcome.failed();
-        keeps(&outcome, &[PASSWORD]);
+        assert_no_secret_in_output(&outcome, &[PASSWORD]);
         assert!(
             said(&outcome).contains(
                 "hint: the server's certificate has expired or is not trusted; to trust it, add its CA certificate to `ca_certs`"
@@ -105,13 +105,13 @@ fn an_authority_that_nobody_named_is_a_clear_error() {
             said(&outcome)
         );
     }
-    assert_eq!(server.requests(), Vec::<String>::new(), "nothing is sent to a server that is not trusted");
+    assert_eq!(server.requests(), Vec::<String>::new(), "nothing is sent to an untrusted server");
     let unchecked = with(source, json!({ "ca_certs": [], "skip_ssl_verification": true }));
     check(&unchecked, None).succeeded();
 }
 
 #[test]
-fn authorities_of_the_source_stand_beside_those_of_the_system() {
+fn ca_certs_add_to_the_system_authorities() {
     if !require(Layer::WebServer) {
         return;
     }
@@ -131,7 +131,7 @@ fn authorities_of_the_source_stand_beside_those_of_the_system() {
 }
 
 #[test]
-fn what_is_no_certificate_is_refused() {
+fn invalid_certificate_is_refused() {
     let source = with(source("https://localhost:1/x"), json!({ "ca_certs": ["/etc/ssl/certs/mine.pem"] }));
     let outcome = check(&source, None);
     outcome.failed();
@@ -140,7 +140,7 @@ fn what_is_no_certificate_is_refused() {
 }
 
 #[test]
-fn a_redirect_to_another_host_gets_no_credentials() {
+fn redirect_to_another_host_gets_no_credentials() {
     if !require(Layer::WebServer) {
         return;
     }
@@ -156,7 +156,7 @@ fn a_redirect_to_another_host_gets_no_credentials() {
     for version in [None, Some(commits[0].as_str())] {
         let outcome = check(&source, version);
         outcome.failed();
-        keeps(&outcome, &[PASSWORD]);
+        assert_no_secret_in_output(&outcome, &[PASSWORD]);
         let hint =
             "hint: the server redirected git to another address, which gets no credentials; set `uri` to that address";
         assert!(said(&outcome).contains(hint), "{}", said(&outcome));
@@ -168,7 +168,7 @@ fn a_redirect_to_another_host_gets_no_credentials() {
 mod submodules {
     use super::*;
 
-    /// A repository with a submodule at another server, and what a get of it needs.
+    /// A repository with a submodule on another server, and the source for a get of it.
     fn across_servers() -> (Site, Site, Repository, Repository, String) {
         let (library, library_commits) = history(&["library"]);
         let there = site(&library);
@@ -181,7 +181,7 @@ mod submodules {
     }
 
     #[test]
-    fn at_another_port_have_credentials_of_their_own() {
+    fn credentials_can_be_limited_to_a_port() {
         if !require(Layer::WebServer) {
             return;
         }
@@ -189,7 +189,7 @@ mod submodules {
         let port = there.server.port();
         for host in [format!("localhost:{port}"), format!("https://localhost:{port}")] {
             for params in [json!({}), json!({ "depth": 1 })] {
-                // The host alone would be both servers; for another user it must name the port.
+                // Both servers have the same host name, so the entry of another user needs the port.
                 let source = with(
                     here.source.clone(),
                     json!({
@@ -200,14 +200,14 @@ mod submodules {
                 let (destination, outcome) = get(&source, &commit, &params);
                 outcome.succeeded();
                 assert!(destination.path().join("lib/file-0").is_file());
-                keeps(&outcome, &[PASSWORD]);
-                is_clean(destination.path(), &[PASSWORD]);
+                assert_no_secret_in_output(&outcome, &[PASSWORD]);
+                assert_no_secret_below(destination.path(), &[PASSWORD]);
             }
         }
     }
 
     #[test]
-    fn at_another_port_get_nothing_that_is_not_for_them() {
+    fn other_port_gets_no_credentials() {
         if !require(Layer::WebServer) {
             return;
         }
@@ -224,7 +224,7 @@ mod submodules {
         );
         let (_, outcome) = get(&source, &commit, &json!({}));
         outcome.failed();
-        keeps(&outcome, &[PASSWORD]);
+        assert_no_secret_in_output(&outcome, &[PASSWORD]);
         let said = said(&outcome);
         assert!(said.contains("error: cannot fetch the submodules\n"), "{said}");
         assert!(said.contains("hint: set `submodule_credentials` for submodules on other hosts"), "{said}");
@@ -233,11 +233,11 @@ mod submodules {
     }
 
     #[test]
-    fn on_the_host_of_the_uri_may_have_another_user() {
+    fn host_of_uri_may_have_another_user() {
         if !require(Layer::WebServer) {
             return;
         }
-        // One name for both servers: the port is what tells them apart, and an entry without one is for every port.
+        // Both servers have the same host name. An entry without a port is for both.
         let (here, there, application, _library, commit) = across_servers();
         let source = with(
             source(&here.server.url(application.name())),
@@ -254,6 +254,6 @@ mod submodules {
         check_in(&container, &with(source.clone(), wrong.clone()), None).succeeded();
         let (_, outcome) = get(&with(source, wrong), &commit, &json!({}));
         outcome.failed();
-        keeps(&outcome, &[PASSWORD, "wrong!!!"]);
+        assert_no_secret_in_output(&outcome, &[PASSWORD, "wrong!!!"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What people are told: the key to look at, and the truth about the server.
+//! Messages: hints that name the right key, and accurate errors about the server.
 
 use jetway_tests::layer::{Layer, require};
 use jetway_tests::repository::Repository;
@@ -19,7 +19,7 @@ fn get(source: &Value, version: &Value) -> (String, Outcome) {
 }
 
 #[test]
-fn an_ssh_address_without_a_key_leads_to_private_key() {
+fn ssh_address_without_a_key_hints_at_private_key() {
     if !require(Layer::Program("sshd")) {
         return;
     }
@@ -35,7 +35,7 @@ fn an_ssh_address_without_a_key_leads_to_private_key() {
 }
 
 #[test]
-fn a_head_that_names_a_missing_branch_is_an_error() {
+fn missing_default_branch_fails_with_the_existing_branches() {
     let (repository, commits) = history(&["one", "two"]);
     repository.branch("side", &commits[0]);
     repository.git(&["symbolic-ref", "HEAD", "refs/heads/nowhere"]);
@@ -59,7 +59,7 @@ fn a_head_that_names_a_missing_branch_is_an_error() {
 }
 
 #[test]
-fn a_filter_that_matches_no_tag_says_so() {
+fn filter_without_a_match_warns() {
     let (repository, _) = history(&["one"]);
     repository.tag("v1", "main");
     let outcome = check(&json!({ "uri": repository.file_url(), "tag_filter": "release-*" }), None);
@@ -69,7 +69,7 @@ fn a_filter_that_matches_no_tag_says_so() {
 }
 
 #[test]
-fn head_and_full_names_are_versions_of_a_get() {
+fn get_accepts_head_and_full_ref_names() {
     let (repository, commits) = history(&["one", "two"]);
     repository.tag("v1", &commits[0]);
     repository.branch("side", &commits[0]);
@@ -97,7 +97,7 @@ fn head_and_full_names_are_versions_of_a_get() {
 }
 
 #[test]
-fn a_full_name_is_the_version_of_a_check_of_tags() {
+fn check_of_tags_accepts_a_full_ref_name() {
     let (repository, commits) = history(&["one", "two"]);
     repository.tag("v1", &commits[0]);
     repository.tag("v2", &commits[1]);
@@ -108,7 +108,7 @@ fn a_full_name_is_the_version_of_a_check_of_tags() {
 }
 
 #[test]
-fn a_version_inside_of_a_merged_unrelated_history_is_followed() {
+fn check_follows_a_version_in_a_merged_unrelated_history() {
     let (repository, commits) = history(&["one", "two"]);
     let other = Repository::new();
     let known = other.commit("other one", &[("o", "1")]);
@@ -133,7 +133,7 @@ fn a_version_inside_of_a_merged_unrelated_history_is_followed() {
 }
 
 #[test]
-fn digits_in_a_tag_regex_are_written_as_a_set() {
+fn backslash_d_in_tag_regex_hints_at_a_set() {
     let source = json!({ "uri": "file:///x", "tag_regex": r"v\d+" });
     let outcome = Verb::check("git").request(&request(&source, None, &json!({}))).run();
     outcome.failed();

@@ -1,4 +1,4 @@
-//! What a resource tells the git program about its server: the address, the credentials and the settings.
+//! The address, credentials and settings of a git server.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::source::setting::Setting;
 use crate::source::submodule_credentials::SubmoduleCredential;
 use crate::source::tunnel::Tunnel;
 
-/// The server of a source, and how to log in to it.
+/// The address, credentials and settings of a git server, from the source of a resource.
 #[derive(Debug, Clone, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each field is a key of a source, independent of the others")]
 pub struct Access {
@@ -41,22 +41,22 @@ pub struct Access {
     pub ca_certs: Vec<String>,
     /// Whether any TLS certificate is accepted.
     pub skip_ssl_verification: bool,
-    /// How many seconds a server may stay silent.
+    /// The silence limit: for how many seconds the server may send nothing.
     pub network_timeout: u32,
     /// Whether git's trace is shown.
     pub debug: bool,
-    /// The hints that name keys of the source.
+    /// The hints for errors, with the key names of this source.
     pub hints: Hints,
 }
 
-/// The hints of errors that name keys of a source.
+/// Hints for errors. They name the keys of a source, which differ between resource types.
 #[derive(Debug, Clone, Copy)]
 pub struct Hints {
-    /// The server refused the credentials.
+    /// The hint if the server refuses the credentials.
     pub login: &'static str,
-    /// The server redirected git to another address.
+    /// The hint if the server redirects git to another address.
     pub redirect: &'static str,
-    /// The server stayed silent.
+    /// The hint if the server sends nothing for too long.
     pub silence: &'static str,
 }
 
@@ -77,7 +77,7 @@ impl Access {
         Remote::parse(&self.uri)
     }
 
-    /// How long a server may stay silent.
+    /// The silence limit.
     pub(crate) fn server_timeout(&self) -> Duration {
         Duration::from_secs(u64::from(self.network_timeout))
     }

@@ -1,4 +1,4 @@
-//! The parts of a checkout that all types with a clone share: submodules and decryption.
+//! The parts of a checkout that several resource types share: submodules and decryption.
 
 pub mod git_crypt;
 pub mod submodules;

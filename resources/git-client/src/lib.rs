@@ -1,5 +1,5 @@
-//! The git program for resource types: its environment, credentials, ssh, retries and errors, and the parts of a checkout
-//! that types share.
+//! Runs the git program for resource types: environment, credentials, ssh, retries, errors, and the parts of a checkout
+//! that several types share.
 //!
 //! This is a library, not a resource type. A type builds an [`Access`] from its source, and lists [`COMPANIONS`].
 
@@ -14,7 +14,8 @@ use jetway::Companion;
 pub use access::{Access, Hints};
 pub use transport::git::Git;
 
-/// The programs that answer git's questions for credentials; a type that runs git has them.
+/// The companion programs that git runs: for credentials, ssh, the ssh agent and the proxy. A resource type that runs
+/// git lists them.
 pub const COMPANIONS: &[Companion] = &[
     transport::agent::COMPANION,
     transport::askpass::COMPANION,

@@ -1,4 +1,5 @@
-//! Hashes of both object formats: SHA-1 with 40 digits, SHA-256 with 64 (`extensions.objectFormat` in git-config(1)).
+//! Object hashes in both formats: SHA-1 with 40 digits, and SHA-256 with 64 (`extensions.objectFormat` in
+//! git-config(1)).
 
 use git2::{ObjectFormat, Oid};
 

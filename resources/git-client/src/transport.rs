@@ -1,4 +1,4 @@
-//! Access to the server: the git program with its environment, credentials, ssh, retries and the interpretation of its
+//! Access to the server: runs the git program with its environment, credentials and ssh, retries it, and classifies its
 //! errors.
 
 pub(crate) mod agent;

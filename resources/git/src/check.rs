@@ -1,4 +1,4 @@
-//! check: finds the versions from the given one on.
+//! check: lists the given version and the newer ones.
 
 use git2::Oid;
 use jetway::{Context, Result};
@@ -15,7 +15,7 @@ use crate::source::Source;
 use crate::source::followed::Followed;
 use crate::version::Version;
 
-/// The versions from `version` on, oldest first.
+/// Lists `version` and the newer versions, oldest first.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     source.warn(context.console());
     let git = Git::new(context, &source.access(), false).await?;
@@ -33,8 +33,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
     }
 }
 
-/// An empty repository has no versions, which is not an error. A repository with branches whose HEAD names a missing
-/// branch is an error.
+/// Returns no versions for an empty repository. Fails if the repository has branches, but its HEAD names a missing one.
 async fn no_versions(git: &Git<'_>) -> Result<Vec<Version>> {
     let address = &git.remote().address;
     let branches = git.remote_refs(&["refs/heads/".to_owned()], None).await?;
@@ -45,16 +44,16 @@ async fn no_versions(git: &Git<'_>) -> Result<Vec<Version>> {
     Ok(Vec::new())
 }
 
-/// The commits of the branch from `version` on.
+/// Lists `version` and the newer commits of the branch.
 ///
-/// Asks the server for the branch's tip first. If the tip is the known version, or if no filter needs to read the
-/// commit, nothing is fetched.
+/// Asks the server for the tip of the branch first. Fetches nothing if the tip is the known version, or if only the tip
+/// is wanted and no filter has to read it.
 async fn commits(git: &Git<'_>, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     // The known version may be a tag from before `tag_filter` was removed: use its commit.
     let known = version.map(|version| version.commit.unwrap_or(version.reference));
-    let every_commit_counts = MessageFilter::of(source)?.passes_everything() && source.pathspecs().is_empty();
+    let is_unfiltered = MessageFilter::of(source)?.passes_everything() && source.pathspecs().is_empty();
     let mut server_tip = None;
-    if known.is_some() || (every_commit_counts && source.version_depth == 1) {
+    if known.is_some() || (is_unfiltered && source.version_depth == 1) {
         let tip = git.remote_tip(source.branch.as_deref()).await?;
         if known.as_ref().is_none_or(|known| *known == tip) {
             return Ok(vec![Version::of_commit(tip)]);
@@ -76,9 +75,9 @@ async fn commit_of(context: &Context, history: &History<'_>, reference: &str) ->
     let (found, why) = if is_commit_hash(reference) {
         let commit = object_id(reference)?;
         let is_possible = commit.object_format() == history.object_format();
-        (Some(commit).filter(|_| is_possible), "a hash of another object format than the repository has")
+        (Some(commit).filter(|_| is_possible), "a hash in another object format than the repository's")
     } else if is_abbreviated_hash(reference) {
-        (history.resolve(reference).await?, "no commit of the branch")
+        (history.resolve(reference).await?, "not a commit of the branch")
     } else {
         (None, "not a commit hash")
     };

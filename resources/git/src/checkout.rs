@@ -1,4 +1,5 @@
-//! The parts of a get: the work tree of a version, submodules, decryption, signature verification and metadata.
+//! The parts of a get: resolves the version, fetches and checks out its work tree, verifies signatures, writes
+//! metadata.
 
 mod describe;
 pub(crate) mod metadata;

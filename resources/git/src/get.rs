@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jetway::{Context, Response, Result, anyhow};
 use jetway_git_client::Git;
 use jetway_git_client::checkout::git_crypt;
-use jetway_git_client::checkout::submodules::Update;
+use jetway_git_client::checkout::submodules::SubmoduleUpdate;
 use jetway_git_client::transport::lfs::Lfs;
 use jetway_git_client::transport::settings;
 
@@ -14,7 +14,7 @@ use crate::checkout::metadata::{CommitFacts, Formats};
 use crate::checkout::more_refs;
 use crate::checkout::target::Target;
 use crate::checkout::verification::TrustedKeys;
-use crate::checkout::work_tree::{CheckoutRequest, Tags};
+use crate::checkout::work_tree::{CheckoutRequest, FetchTags};
 use crate::history::branches;
 use crate::history::labels;
 use crate::source::Source;
@@ -23,7 +23,7 @@ use crate::source::get_params::GetParams;
 use crate::source::labels::VersionType;
 use crate::version::Version;
 
-/// Fetches a version into `destination`.
+/// Fetches a version and checks it out in `destination`.
 pub(crate) async fn get(
     context: &Context,
     source: &Source,
@@ -42,25 +42,25 @@ pub(crate) async fn get(
         // Without a version, get the newest tag, not the tip of the branch.
         None if source.version_type == VersionType::Tags => {
             let newest = labels::search(&git, source, &followed, None).await?.pop();
-            Some(newest.ok_or_else(|| anyhow!("there is no tag to get"))?)
+            Some(newest.ok_or_else(|| anyhow!("there is no matching tag to get"))?)
         }
         version => version,
     };
     let target = Target::of(&git, source, version.as_ref()).await?;
     let is_tag = source.version_type == VersionType::Tags;
     let depth = params.depth.or(params.git_depth).or(is_tag.then_some(1)).filter(|depth| *depth > 0);
-    let mut wanted = CheckoutRequest {
+    let mut request = CheckoutRequest {
         branch: target.branch.as_deref().or(source.branch.as_deref().filter(|_| !is_tag)),
         commit: target.commit,
         hash_prefix: target.hash_prefix.as_deref(),
         tag: target.tag.as_deref(),
         depth,
         tags: match params.fetch_tags.or(source.fetch_tags.filter(|_| !is_tag)) {
-            Some(true) => Tags::All,
-            Some(false) => Tags::None,
-            None if is_tag => Tags::None,
-            None if source.follows_tags() => Tags::All,
-            None => Tags::Following,
+            Some(true) => FetchTags::All,
+            Some(false) => FetchTags::None,
+            None if is_tag => FetchTags::None,
+            None if source.follows_tags() => FetchTags::All,
+            None => FetchTags::Following,
         },
         all_branches: params.all_branches,
         search_remote_refs: source.search_remote_refs && !is_tag,
@@ -69,10 +69,10 @@ pub(crate) async fn get(
     };
     let trusted_keys = TrustedKeys::collect(context, source).await?;
     let repository = match (&target.tag, target.commit) {
-        (Some(tag), Some(commit)) if is_tag => wanted.fetch_tag(&git, destination, tag, commit).await?,
-        _ => wanted.fetch(&git, destination).await?,
+        (Some(tag), Some(commit)) if is_tag => request.fetch_tag(&git, destination, tag, commit).await?,
+        _ => request.fetch(&git, destination).await?,
     };
-    let commit = wanted.commit;
+    let commit = request.commit;
     target.warn_of_moved_tag(&git, &repository);
     if let Some(trusted_keys) = trusted_keys {
         let commit = commit.map_or_else(|| repository.refname_to_id("HEAD"), Ok);
@@ -83,10 +83,10 @@ pub(crate) async fn get(
     }
     // HEAD names the followed branch until the checkout detaches it.
     let followed = repository.find_reference("HEAD").ok().and_then(|head| branch_of(&head));
-    wanted.check_out(&git, &repository, destination).await.map_err(git_crypt::explain)?;
+    request.check_out(&git, &repository, destination).await.map_err(git_crypt::explain)?;
     settings::write_to_clone(&repository, &source.git_config)?;
-    let submodules = Update {
-        which: &params.submodules,
+    let submodules = SubmoduleUpdate {
+        selection: &params.submodules,
         recursive: params.submodule_recursive,
         remote: params.submodule_remote,
         branch: followed.as_deref(),
@@ -102,7 +102,7 @@ pub(crate) async fn get(
         timestamp: &params.timestamp_format,
         describe: &params.describe_ref_options,
         tag: target.tag.as_deref().filter(|_| is_tag),
-        is_untouched: source.git_config.is_empty(),
+        has_default_settings: source.git_config.is_empty(),
     };
     let reference = if is_tag { facts.hash() } else { &version.reference };
     facts.write_files(&git, &repository, destination, reference, &formats).await?;

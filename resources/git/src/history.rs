@@ -1,4 +1,4 @@
-//! Finds versions: commits of a branch, tags, branches, or sets of branches.
+//! Finds the versions: commits of a branch, tags, branches, or sets of branches.
 
 #[cfg(test)]
 mod agrees_with_git;

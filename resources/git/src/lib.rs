@@ -38,7 +38,7 @@ pub struct Git;
 
 impl Resource for Git {
     const NAME: &'static str = "git";
-    const ABOUT: &'static str = "Commits of a git repository: follow a branch, check it out, push to it";
+    const ABOUT: &'static str = "Commits of a git repository: follow branches or tags, check out, push";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
     const COMPANIONS: &'static [Companion] = jetway_git_client::COMPANIONS;
 
@@ -52,7 +52,7 @@ impl Resource for Git {
     fn unknown_keys(verb: Verb, part: Part) -> UnknownKeys {
         match (verb, part) {
             (Verb::Get | Verb::Put, Part::Source) => UnknownKeys::Ignored,
-            _ => UnknownKeys::RefusedAtTop,
+            _ => UnknownKeys::RejectedAtTop,
         }
     }
 

@@ -1,10 +1,10 @@
-//! The parsers of untrusted text, for fuzzing. Each function returns the property that an input violates.
+//! Checks the parsers of untrusted text, for fuzzing. Each function fails with the property that the input violates.
 
 use crate::pattern::posix_regex::Dialect;
 use crate::pattern::{Pattern, glob};
 use jetway_git_client::source::remote::Remote;
 
-/// A pattern is compiled or refused with a reason, and matches the names that it describes.
+/// Checks that a pattern is compiled or refused with a reason, and that it matches only names with its literal prefix.
 pub fn pattern(text: &str, name: &[u8]) -> Result<(), String> {
     let patterns = [
         Pattern::regex(Dialect::Basic, text),
@@ -22,7 +22,7 @@ pub fn pattern(text: &str, name: &[u8]) -> Result<(), String> {
             Err(_) => {}
         }
     }
-    // The server is asked for the refs that begin with the literal prefix of a glob.
+    // A check asks the server only for the refs that begin with the literal prefix of a glob.
     if let (Ok(compiled), Ok(name)) = (Pattern::glob(text), std::str::from_utf8(name))
         && compiled.matches(name.as_bytes())
         && !name.starts_with(glob::literal_prefix(text))
@@ -35,7 +35,8 @@ pub fn pattern(text: &str, name: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// The credentials of a URI are in no HTTP address, and a usable address is neither an option nor a program.
+/// Checks that an HTTP address contains no credentials, and that git cannot take an accepted address for an option or a
+/// program.
 pub fn uri(uri: &str) -> Result<(), String> {
     let remote = Remote::parse(uri);
     let address = &remote.address;
@@ -52,7 +53,7 @@ pub fn uri(uri: &str) -> Result<(), String> {
     if address.starts_with('-') || address.starts_with("ext::") || address.chars().any(char::is_control) {
         return Err(format!("`{address}` is not safe to pass to git"));
     }
-    // Blanks around an address are removed.
+    // Parsing removes blanks around an address.
     if address.trim() == address && Remote::parse(address).address != *address {
         return Err(format!("`{address}` is another address when it is parsed again"));
     }
@@ -65,12 +66,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_pattern_or_refused(text in "\\PC{0,24}", name in "\\PC{0,24}") {
+        fn arbitrary_pattern_is_compiled_or_refused(text in "\\PC{0,24}", name in "\\PC{0,24}") {
             prop_assert_eq!(super::pattern(&text, name.as_bytes()), Ok(()));
         }
 
         #[test]
-        fn any_text_is_a_safe_address_or_refused(uri in "([a-z+]{0,5}(://|:|@|-))?[ -~]{0,40}") {
+        fn arbitrary_uri_is_safe_or_refused(uri in "([a-z+]{0,5}(://|:|@|-))?[ -~]{0,40}") {
             prop_assert_eq!(super::uri(&uri), Ok(()));
         }
     }

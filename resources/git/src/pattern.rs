@@ -1,4 +1,4 @@
-//! Patterns from pipelines: compiled once and matched against bytes, in time linear in the length of the text.
+//! Patterns from pipelines: compiled once, and matched against bytes in linear time.
 
 mod character_set;
 pub(crate) mod glob;
@@ -128,7 +128,7 @@ mod tests {
         for (pattern, text) in [("v1", "v1.0"), ("a|b", "ab"), ("1", "v1"), ("a+?", "")] {
             assert!(!extended(pattern, text) || pattern == "a+?", "{pattern} on {text}");
         }
-        assert!(extended("a+?", ""), "an optional repetition, not a reluctant one");
+        assert!(extended("a+?", ""), "`?` after `+` makes it optional, not lazy");
     }
 
     #[test]

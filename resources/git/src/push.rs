@@ -20,13 +20,13 @@ use jetway_git_client::transport::lfs::without_progress;
 
 use self::integration::{Integration, UPSTREAM, Upstream};
 use self::notes::{FETCHED_NOTES, NOTES};
-use self::other_tags::{ALL, MOST_COMMITS, OtherTags, TagOptions, TagPlan, named};
-use self::rejection::{Rejection, created_by, of_push};
+use self::other_tags::{ALL, MOST_COMMITS, OtherTags, TagOptions, TagPlan, list_tags};
+use self::rejection::{Rejection, created_refs_in, rejections_in};
 use self::tag::Tag;
 use self::work_tree::WorkTree;
 use crate::source::put_params::Force;
 
-/// The most attempts of a push while others update the branch. With the pauses, they take about a minute.
+/// How many times a push is tried while others update the branch. With the pauses, this takes about a minute.
 const MOST_TRIES: u32 = 12;
 
 /// The pause after the first lost race. It doubles after each attempt, up to `LONGEST_PAUSE`.
@@ -37,21 +37,21 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// The result of a push.
 #[derive(Debug)]
-pub(crate) struct Pushed {
+pub(crate) struct PushResult {
     /// The full names of the refs that the push created on the server.
     pub(crate) created: Vec<String>,
     /// Whether the server already had everything.
     pub(crate) is_unchanged: bool,
 }
 
-impl Pushed {
+impl PushResult {
     fn nothing() -> Self {
         Self { created: Vec::new(), is_unchanged: true }
     }
 
     fn of(finished: &Finished) -> Self {
         let is_change = |line: &str| line.contains('\t') && !line.starts_with("=\t");
-        Self { created: created_by(finished), is_unchanged: !finished.text().lines().any(is_change) }
+        Self { created: created_refs_in(finished), is_unchanged: !finished.text().lines().any(is_change) }
     }
 }
 
@@ -73,9 +73,9 @@ pub(crate) struct Push<'p> {
 
 impl Push<'_> {
     /// Pushes. Retries if another push comes first, up to `MOST_TRIES` times.
-    pub(crate) async fn run(&self) -> Result<Pushed> {
+    pub(crate) async fn run(&self) -> Result<PushResult> {
         let start = self.work_tree.head()?;
-        let pushed = self.try_until_done(start).await;
+        let pushed = self.push_with_retries(start).await;
         // Delete the temporary refs: the following tasks do not need them.
         for name in [UPSTREAM, FETCHED_NOTES] {
             if let Ok(mut fetched) = self.work_tree.repository.find_reference(name) {
@@ -96,9 +96,9 @@ impl Push<'_> {
         Ok(pushed)
     }
 
-    /// Warns about new tags on commits that a rebase has replaced: they are on the server, but not on the branch. The push has
-    /// succeeded, so an error here only leaves out the warning.
-    fn warn_of_replaced_commits(&self, start: Oid, pushed: &Pushed) {
+    /// Warns about new tags on commits that a rebase has replaced: these commits are not on the branch. The push has
+    /// succeeded, so an error only suppresses the warning.
+    fn warn_of_replaced_commits(&self, start: Oid, pushed: &PushResult) {
         let created = || pushed.created.iter().filter_map(|name| name.strip_prefix("refs/tags/"));
         if !matches!(self.integration, Integration::Rebase { .. }) || created().next().is_none() {
             return;
@@ -111,11 +111,11 @@ impl Push<'_> {
             replaced.take(MOST_COMMITS).collect::<Result<HashSet<Oid>, git2::Error>>()
         };
         let replaced = replaced().unwrap_or_default();
-        let is_on_one = |tag: &&str| {
+        let is_on_replaced = |tag: &&str| {
             let commit = repository.find_reference(&format!("refs/tags/{tag}")).and_then(|tag| tag.peel_to_commit());
             commit.is_ok_and(|commit| replaced.contains(&commit.id()))
         };
-        if let Some(tags) = named(created().filter(is_on_one)) {
+        if let Some(tags) = list_tags(created().filter(is_on_replaced)) {
             let console = self.work_tree.git.context().console();
             console.warn(format_args!(
                 "pushed {tags} on a commit that `rebase` has replaced; to tag the new commit, use `tag`"
@@ -123,7 +123,7 @@ impl Push<'_> {
         }
     }
 
-    async fn try_until_done(&self, start: Oid) -> Result<Pushed> {
+    async fn push_with_retries(&self, start: Oid) -> Result<PushResult> {
         let notes = self.work_tree.repository.refname_to_id(NOTES).ok();
         let console = self.work_tree.git.context().console();
         let mut pause = FIRST_PAUSE;
@@ -135,9 +135,9 @@ impl Push<'_> {
             let (finished, tags) = self.push_once(upstream, notes).await?;
             let moved = finished.as_ref().and_then(|finished| self.lost_race(finished));
             let Some(moved) = moved else {
-                let finished = finished.map(|finished| self.judge(finished)).transpose()?;
+                let finished = finished.map(|finished| self.explain_failure(finished)).transpose()?;
                 tags.warn_of_skipped(self.work_tree.git.context().console());
-                return Ok(finished.map_or_else(Pushed::nothing, |finished| Pushed::of(&finished)));
+                return Ok(finished.map_or_else(PushResult::nothing, |finished| PushResult::of(&finished)));
             };
             if try_number < MOST_TRIES {
                 console.step(format_args!("another push updated `{moved}`; retrying on top of it"));
@@ -145,7 +145,7 @@ impl Push<'_> {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
-        Err(anyhow!("other pushes were faster {MOST_TRIES} times in a row")
+        Err(anyhow!("another push came first in all {MOST_TRIES} attempts")
             .hint("run the step again when the branch is less busy"))
     }
 
@@ -181,8 +181,9 @@ impl Push<'_> {
         Ok((self.push_atomically(&rest, upstream).await?, tags))
     }
 
-    /// Pushes with all tags of the repository, which saves a request for the tags of the server. The push is atomic: a tag that the
-    /// server has on another object stops it before it changes anything. `None` then, and if the tags need a plan anyway.
+    /// Pushes with all tags of the repository, which saves the request for the tags of the server. The push is atomic:
+    /// it changes nothing if the server has one of the tags on another object. Returns `None` in this case, and if the
+    /// tags need a plan anyway.
     async fn push_with_all_tags(&self, refspecs: &[String], upstream: Upstream) -> Result<Option<Finished>> {
         let tag_options = self.tag_options();
         if tag_options.is_forced || tag_options.tag.is_some() || !tag_options.may_have_new(self.work_tree.repository)? {
@@ -192,13 +193,13 @@ impl Push<'_> {
         let finished = self.push(&wanted, upstream, true).await?;
         let is_about_a_tag = |refused: &Rejection| !refused.is_side_effect() && refused.name.starts_with("refs/tags/");
         let needs_a_plan = !finished.is_success()
-            && (means(&finished.stderr, Meaning::CannotAtomic) || of_push(&finished).iter().any(is_about_a_tag));
+            && (means(&finished.stderr, Meaning::CannotAtomic) || rejections_in(&finished).iter().any(is_about_a_tag));
         Ok(Some(finished).filter(|_| !needs_a_plan))
     }
 
     fn tag_options(&self) -> TagOptions<'_> {
         TagOptions {
-            which: self.other_tags,
+            selection: self.other_tags,
             tag: self.tag.as_ref().map(|tag| tag.name.as_str()),
             branch: self.branch,
             is_forced: self.force == Force::Flag(true),
@@ -207,7 +208,7 @@ impl Push<'_> {
 
     async fn push_atomically(&self, refspecs: &[String], upstream: Upstream) -> Result<Option<Finished>> {
         if refspecs.is_empty() {
-            // Without refspecs, git would push what its settings say.
+            // Without refspecs, git would push the refs that its settings select.
             return Ok(None);
         }
         let is_one = refspecs.len() == 1 && !refspecs.iter().any(|refspec| refspec.contains('*'));
@@ -219,10 +220,10 @@ impl Push<'_> {
         Ok(Some(finished))
     }
 
-    async fn push(&self, refspecs: &[String], upstream: Upstream, all_or_nothing: bool) -> Result<Finished> {
+    async fn push(&self, refspecs: &[String], upstream: Upstream, is_atomic: bool) -> Result<Finished> {
         let mut push =
             self.work_tree.git.push().directory(&self.work_tree.directory).args(["--porcelain", "--progress"]);
-        if all_or_nothing {
+        if is_atomic {
             push = push.arg("--atomic");
         }
         push = match self.force {
@@ -237,14 +238,14 @@ impl Push<'_> {
         push.run().await.map(without_progress)
     }
 
-    /// The `--force-with-lease` option. The lease expects the branch where the get found it, or, after a rebase or
-    /// merge, at the fetched commit. (A lease on the position at the get would fail forever after another push.)
+    /// The `--force-with-lease` option. The lease expects the branch at the commit where the get found it or, with
+    /// `rebase` or `merge`, at the commit that the put fetched: otherwise every retry after another push would fail.
     fn lease(&self, upstream: Upstream) -> Result<String> {
         let Some(branch) = self.branch else { return Ok("--force-with-lease".to_owned()) };
         let lease = |expected: &str| format!("--force-with-lease={}/{branch}:{expected}", self.refs_prefix);
         match upstream {
             Upstream::At(commit) => return Ok(lease(&commit.to_string())),
-            // The lease expects that the branch does not exist.
+            // An empty lease expects that the branch does not exist.
             Upstream::Absent => return Ok(lease("")),
             Upstream::NotFetched => {}
         }
@@ -264,12 +265,12 @@ impl Push<'_> {
         if finished.is_success() {
             return None;
         }
-        lost_race(&of_push(finished), &finished.stderr, branch.as_deref().filter(|_| can_catch_up))
+        lost_race(&rejections_in(finished), &finished.stderr, branch.as_deref().filter(|_| can_catch_up))
     }
 
     /// Turns a failed push into an error with the refused refs and the reasons.
-    fn judge(&self, finished: Finished) -> Result<Finished> {
-        let refused = of_push(&finished);
+    fn explain_failure(&self, finished: Finished) -> Result<Finished> {
+        let refused = rejections_in(&finished);
         let error = match self.work_tree.git.explain(finished, self.branch) {
             Ok(finished) => return Ok(finished),
             Err(error) => error,
@@ -287,8 +288,8 @@ impl Push<'_> {
     }
 }
 
-/// The ref that another push updated, if that is the only reason for the failure. `branch` is the ref that a retry can
-/// integrate; notes can always be integrated.
+/// The ref that another push updated, if that is the only reason for the failure. A retry can integrate `branch` and
+/// the notes.
 fn lost_race(refused: &[Rejection], stderr: &str, branch: Option<&str>) -> Option<String> {
     // In an atomic push, the server reports a lock failure of one ref for every ref.
     let is_locked = |name: &&str| stderr.contains(&format!("{LOCKED} '{name}'"));
@@ -301,8 +302,7 @@ fn lost_race(refused: &[Rejection], stderr: &str, branch: Option<&str>) -> Optio
     causes.all(|rejection| rejection.has_moved() && can_catch_up(&rejection.name)).then_some(first)
 }
 
-/// A random duration from half to one and a half of `pause`, so that two competing pushes do not retry at the same
-/// time.
+/// Adds jitter: returns 0.5 to 1.5 times `pause`, so that two competing pushes do not retry at the same time.
 fn jittered(pause: Duration) -> Duration {
     use std::hash::{BuildHasher as _, RandomState};
     let random = RandomState::new().hash_one(0_u8) % 1000;

@@ -1,4 +1,4 @@
-//! put: push a commit to a branch, tag it, and put notes on it.
+//! put: pushes a commit to a branch, tags it, and adds a note to it.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use jetway_git_client::transport::repository::{open_around, prepare_libgit2};
 use crate::checkout::metadata::CommitFacts;
 use crate::push::Push;
 use crate::push::integration::Integration;
-use crate::push::other_tags::{OtherTags, named};
+use crate::push::other_tags::{OtherTags, list_tags};
 use crate::push::tag::Tag;
 use crate::push::work_tree::WorkTree;
 use crate::source::Source;
@@ -38,7 +38,7 @@ pub(crate) async fn put(
             .hint("`repository` is the name of an earlier get or of a task's output")
     })?;
     let tag = read_tag(inputs, params)?;
-    // With `only_tag`, no commit is pushed that a note could be added to.
+    // `only_tag` ignores `notes`, because it pushes no commit.
     let notes = params
         .notes
         .as_ref()
@@ -95,7 +95,7 @@ pub(crate) async fn put(
     }
     let mut tags: Vec<&str> = pushed.created.iter().filter_map(|name| name.strip_prefix("refs/tags/")).collect();
     tags.sort_unstable();
-    if let Some(tags) = named(tags.into_iter()) {
+    if let Some(tags) = list_tags(tags.into_iter()) {
         console.step(format_args!("pushed {tags}"));
     }
     let reference = match params.returning {
@@ -103,7 +103,7 @@ pub(crate) async fn put(
         _ => facts.hash().to_owned(),
     };
     let version = match &params.branch {
-        // The same version as a check returns.
+        // A check returns the same version.
         Some(branch) if source.version_type == VersionType::BranchHeads => Version::of_label(branch, reference),
         branch => Version { branch: branch.clone(), ..Version::of_commit(reference) },
     };

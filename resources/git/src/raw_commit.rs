@@ -11,13 +11,10 @@ use jetway_git_client::object_id::object_id;
 /// A parsed commit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RawCommit {
-    /// Its tree.
     pub(crate) tree: Option<Oid>,
     /// The parents that the commit names, even if the repository lacks them.
     pub(crate) parents: Vec<Oid>,
-    /// Who wrote it.
     pub(crate) author: Person,
-    /// Who committed it.
     pub(crate) committer: Person,
     /// The message, converted to UTF-8 if the commit declares ISO-8859-1.
     pub(crate) message: Vec<u8>,
@@ -89,8 +86,8 @@ impl Person {
     }
 }
 
-/// git's `creatordate`, the sort key of tags: the tagger date of an annotated tag, or the committer date of a commit,
-/// in seconds since 1970. It is 0 if the tag has no date.
+/// The sort key of tags, git's `creatordate`, in seconds since 1970: the tagger date of an annotated tag, or the
+/// committer date of a commit. It is 0 if the tag has no date.
 pub(crate) fn created(repository: &Repository, id: Oid) -> Result<i64> {
     let database = repository.odb()?;
     let object = database.read(id).with_context(|| format!("cannot read `{id}`"))?;
@@ -100,8 +97,8 @@ pub(crate) fn created(repository: &Repository, id: Oid) -> Result<i64> {
     Ok(Person::parse(line, "").when.seconds())
 }
 
-/// Peels an annotated tag, or a tag of a tag. Any other object is returned as it is.
-pub(crate) fn untagged(repository: &Repository, id: Oid) -> Oid {
+/// Peels an annotated tag, or a tag of a tag. Returns any other object unchanged.
+pub(crate) fn peeled(repository: &Repository, id: Oid) -> Oid {
     let mut id = id;
     // A tag of a tag is rare. The bound prevents an endless loop.
     for _ in 0..8 {

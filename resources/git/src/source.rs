@@ -29,7 +29,7 @@ use crate::source::commit_filter::CommitFilter;
 use crate::source::labels::{TagBehaviour, TagSort, VersionType};
 use crate::source::text::trimmed;
 
-/// The repository, its credentials, and the commits that are versions.
+/// The `source:` of a resource: the repository, its credentials, and which commits are versions.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "the keys are the established resource's")]
 pub struct Source {
@@ -56,8 +56,7 @@ pub struct Source {
     #[serde(default)]
     pub forward_agent: bool,
 
-    /// The lines of a `known_hosts` file that SSH host keys are verified with; if it is not set, any host key is
-    /// accepted.
+    /// The lines of a `known_hosts` file to verify SSH host keys with. If it is not set, any host key is accepted.
     pub known_hosts: Option<String>,
 
     /// The HTTP proxy for SSH connections.
@@ -96,7 +95,7 @@ pub struct Source {
     #[serde(default)]
     pub commit_filter: CommitFilter,
 
-    /// What a version is.
+    /// The kind of versions that a check returns.
     #[serde(default)]
     pub version_type: VersionType,
 
@@ -131,7 +130,7 @@ pub struct Source {
     #[serde(default, deserialize_with = "trimmed")]
     pub branch_regex: Option<String>,
 
-    /// How many versions the first check returns: the newest ones.
+    /// How many of the newest versions the first check returns.
     #[serde(default = "one")]
     #[schemars(range(min = 1))]
     pub version_depth: u32,
@@ -165,7 +164,7 @@ pub struct Source {
     /// `gpg.ssh.allowedSignersFile`: one line for each key.
     pub allowed_signers: Option<String>,
 
-    /// The git-crypt key (`git-crypt export-key`) in base64, with which gets decrypt files.
+    /// The git-crypt key for decrypting files in gets: the output of `git-crypt export-key` in base64.
     pub git_crypt_key: Option<Secret>,
 
     /// Git settings for all git commands of this resource; a get also writes them into the clone, except credentials.
@@ -180,8 +179,8 @@ pub struct Source {
     #[serde(default)]
     pub skip_ssl_verification: bool,
 
-    /// How many seconds a server may send nothing before the command fails. A push waits ten times as long, since the
-    /// server may run hooks.
+    /// The silence limit in seconds: a command fails if the server sends nothing for this long. The limit of a push is
+    /// ten times as long, since the server may run hooks.
     #[serde(default = "two_minutes")]
     #[schemars(range(min = 1, max = 86400))]
     pub network_timeout: u32,
@@ -209,12 +208,12 @@ impl Source {
         Remote::parse(&self.uri)
     }
 
-    /// How long a server may stay silent.
+    /// The silence limit.
     pub(crate) fn server_timeout(&self) -> Duration {
         Duration::from_secs(u64::from(self.network_timeout))
     }
 
-    /// What the git program needs to know of the server.
+    /// The part of the source that describes the server.
     pub(crate) fn access(&self) -> Access {
         Access {
             uri: self.uri.clone(),
@@ -250,7 +249,7 @@ impl Source {
         has_key || has_tunnel || for_submodules || self.known_hosts.is_some() || self.forward_agent
     }
 
-    /// The pathspecs of `paths` and `ignore_paths`; empty when they do not filter.
+    /// The pathspecs of `paths` and `ignore_paths`; empty if every path matches.
     pub(crate) fn pathspecs(&self) -> Vec<String> {
         // The established resource's default is `.` alone, which filters nothing.
         let everything = self.paths.iter().all(|path| path == "." || path == "/");
@@ -302,7 +301,7 @@ impl Source {
         let ineffective: Vec<String> = self.ineffective_keys().iter().map(|key| format!("`{key}`")).collect();
         if !ineffective.is_empty() {
             let (keys, name) = (ineffective.join(", "), self.version_type.name());
-            console.warn(format_args!("no effect with `version_type: {name}`: {keys}"));
+            console.warn(format_args!("ignored with `version_type: {name}`: {keys}"));
         }
     }
 }
@@ -361,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_path_filters_nothing() {
+    fn default_path_filters_nothing() {
         assert!(source(serde_json::json!({"uri": "u", "paths": ["."]})).pathspecs().is_empty());
         assert!(source(serde_json::json!({"uri": "u", "paths": []})).pathspecs().is_empty());
     }

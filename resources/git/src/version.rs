@@ -6,19 +6,21 @@ use serde::{Deserialize, Serialize};
 /// A commit, a tag or branch with its commit, or a set of branches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
-    /// The hash of the commit (an abbreviated one has seven digits or more), or the name of the tag or branch.
+    /// The hash of the commit, or the name of the tag or branch. A hash may be abbreviated, to at
+    /// least four digits.
     #[serde(rename = "ref", default, skip_serializing_if = "String::is_empty")]
     pub reference: String,
     /// The full hash of the commit that the tag or branch points to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// The branch that a put with `branch` pushed to, which the get after it fetches.
+    /// The branch that a put with `branch` pushed to. The get after the put fetches this branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
     /// With `version_type: branches`, a JSON array of the branch names, or `NONE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branches: Option<String>,
-    /// When a check first saw this set of `branches`. It makes a set that comes back a new version.
+    /// When a check first found this set of `branches`. If the same set occurs again later, the time makes it a new
+    /// version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn come_all_with_all_branches() {
+fn all_branches_fetches_every_branch() {
     let (repository, commits) = history(&["one", "two"]);
     repository.branch("side", &commits[0]);
     for (params, expected) in [
@@ -18,7 +18,7 @@ fn come_all_with_all_branches() {
 }
 
 #[test]
-fn named_by_fetch_come_as_local_ones() {
+fn fetch_creates_local_branches() {
     let (repository, commits) = history(&["one", "two"]);
     repository.branch("side", &commits[0]);
     for params in [json!({ "fetch": ["side", "main"] }), json!({ "fetch": ["side"], "depth": 1 })] {
@@ -40,7 +40,7 @@ fn named_by_fetch_come_as_local_ones() {
 }
 
 #[test]
-fn default_one_is_origin_head_where_it_is_fetched() {
+fn origin_head_is_the_default_branch_if_fetched() {
     let (repository, commits) = history(&["one", "two"]);
     repository.branch("side", &commits[0]);
     let (_server, url) = serve(&repository);
@@ -62,7 +62,7 @@ fn default_one_is_origin_head_where_it_is_fetched() {
 }
 
 #[test]
-fn and_tags_commits_and_full_refs_are_fetched_by_name() {
+fn fetch_accepts_branches_tags_commits_and_full_refs() {
     let (repository, commits) = history(&["one", "two"]);
     repository.tag("v1", &commits[0]);
     let side = repository.commit_on("side", "of a branch", &[("s", "1")]);
@@ -88,7 +88,7 @@ fn and_tags_commits_and_full_refs_are_fetched_by_name() {
     for (name, expected) in [
         ("nope", "there is no branch `nope` in `file://[TEMP]/repository.git`, and no tag of that name"),
         ("refs/pull/8/head", "there is no ref `refs/pull/8/head`"),
-        (&missing, "`fetch` lists commit `1111111111111111111111111111111111111111`, which the server does not serve"),
+        (&missing, "`fetch` lists commit `1111111111111111111111111111111111111111`, which the server does not have"),
     ] {
         let (_destination, outcome) = get(&source, Some(&commits[1]), json!({ "fetch": ["side", name] }));
         outcome.failed();
@@ -97,7 +97,7 @@ fn and_tags_commits_and_full_refs_are_fetched_by_name() {
 }
 
 #[test]
-fn may_be_a_tag_as_for_git_clone() {
+fn branch_may_be_a_tag_as_in_git_clone() {
     let (repository, commits) = history(&["one", "two", "three"]);
     repository.annotated_tag("v1", &commits[1], "first");
     let source = with(source(&repository.file_url()), json!({ "branch": "v1" }));

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn is_how_many_generations_arrive() {
+fn limits_the_history() {
     let (repository, commits) = history(&["one", "two", "three", "four"]);
     for params in [json!({ "depth": 2 }), json!({ "git.depth": 2 }), json!({ "depth": "2" })] {
         let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[3]), params);
@@ -11,7 +11,7 @@ fn is_how_many_generations_arrive() {
 }
 
 #[test]
-fn zero_is_all_of_it() {
+fn zero_fetches_the_whole_history() {
     let (repository, commits) = history(&["one", "two", "three"]);
     let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[2]), json!({ "depth": 0 }));
     outcome.succeeded();
@@ -19,7 +19,7 @@ fn zero_is_all_of_it() {
 }
 
 #[test]
-fn of_the_default_branch_costs_no_list_of_all_refs() {
+fn default_branch_is_found_without_listing_all_refs() {
     let (repository, commits) = history(&["one", "two"]);
     let refs = (0..2_000).map(|number| format!("{} refs/heads/topic-{number:05}\n", commits[0]));
     let header = "# pack-refs with: peeled fully-peeled sorted \n".to_owned();
@@ -33,7 +33,7 @@ fn of_the_default_branch_costs_no_list_of_all_refs() {
 }
 
 #[test]
-fn of_a_repository_whose_head_is_on_no_branch_is_that_commit() {
+fn detached_head_of_the_server_is_checked_out() {
     let (repository, commits) = history(&["one", "two", "three"]);
     repository.git(&["update-ref", "--no-deref", "HEAD", &commits[1]]);
     let (_server, url) = serve(&repository);
@@ -48,7 +48,7 @@ fn of_a_repository_whose_head_is_on_no_branch_is_that_commit() {
 }
 
 #[test]
-fn stays_a_depth_for_a_version_far_back_and_costs_one_round_trip() {
+fn old_version_costs_one_round_trip() {
     let (repository, commits) = history(&["commit"; 60]);
     let (server, url) = serve(&repository);
     let (destination, outcome) = get(&source(&url), Some(&commits[3]), json!({ "depth": 1 }));
@@ -59,7 +59,7 @@ fn stays_a_depth_for_a_version_far_back_and_costs_one_round_trip() {
 }
 
 #[test]
-fn grows_where_a_server_gives_out_no_commit_by_hash() {
+fn history_is_deepened_if_commits_are_not_served_by_hash() {
     let (repository, commits) = history(&["commit"; 12]);
     repository.allow_any_commit(false);
     let (_server, url) = serve(&repository);
@@ -75,7 +75,7 @@ fn grows_where_a_server_gives_out_no_commit_by_hash() {
         said(&outcome),
         format!(
             "the server does not serve commits by hash; searching `main`\n\
-             looking for {0} further back (git fetch --deepen=100)\n\
+             deepening the history to find {0} (git fetch --deepen=100)\n\
              checked out {0} commit\n",
             commits[3]
         )

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 #[allow(clippy::too_many_lines, reason = "what a get writes is shown whole")]
-fn tell_all_about_the_commit() {
+fn contain_the_metadata_of_the_commit() {
     let repository = Repository::new();
     repository.commit("first", &[("a", "1")]);
     let commit = repository
@@ -156,9 +156,9 @@ fn tell_all_about_the_commit() {
     "#);
 }
 
-/// A hosting service commits merges in its own name; whoever is notified by these files is the author.
+/// A hosting service commits merges in its own name, but notifications must reach the author.
 #[test]
-fn name_the_author_as_committer_and_the_committer_in_the_metadata() {
+fn contain_the_author_as_committer() {
     let repository = Repository::new();
     let by_another = repository.change("merge").author("Ada Lovelace", "lovelace@example.com").write("a", "1").commit();
     let by_the_same = repository.commit("by the same", &[("a", "2")]);
@@ -177,7 +177,7 @@ fn name_the_author_as_committer_and_the_committer_in_the_metadata() {
 }
 
 #[test]
-fn hold_no_credentials() {
+fn contain_no_credentials() {
     let (repository, commits) = history(&["one"]);
     let server = jetway_tests::http_git::HttpGit::builder(repository.root()).credentials("bob", "s3cret-pw").start();
     let url = server.url_with_credentials(repository.name(), "bob", "s3cret-pw");
@@ -194,9 +194,9 @@ fn hold_no_credentials() {
     }
 }
 
-/// Commits of other encodings than UTF-8 are old, and Concourse stores text in UTF-8 alone.
+/// Old commits may have another encoding than UTF-8, but Concourse stores only UTF-8.
 #[test]
-fn are_utf_8_whatever_the_commit_holds() {
+fn are_utf_8_for_any_commit_encoding() {
     let (repository, commits) = history(&["one"]);
     let tree = repository.resolve("main^{tree}");
     let write = |parent: &str, message: &[u8]| {
@@ -232,12 +232,12 @@ fn are_utf_8_whatever_the_commit_holds() {
     }
 }
 
-/// Tasks run as other users, too. A get writes with the modes of git, which the umask of the worker narrows.
+/// Tasks may run as other users. A get creates files with git's modes, which the umask of the worker restricts.
 #[test]
-fn have_the_modes_that_the_umask_allows() {
+fn have_modes_by_the_umask() {
     use std::os::unix::fs::PermissionsExt as _;
     if Runner::chosen() == Runner::Image {
-        // The umask is that of the engine.
+        // In the image, the umask is that of the engine.
         return;
     }
     let (library, library_commits) = history(&["library"]);

@@ -7,7 +7,7 @@ struct Nested {
     _kept: [Repository; 2],
 }
 
-/// A repository with the submodules `lib` (which has one of its own, `inner`) and `sub/other`.
+/// A repository with the submodules `lib`, which has the submodule `inner`, and `sub/other`.
 fn nested() -> Nested {
     let (inner, inner_commits) = history(&["inner"]);
     let library = Repository::new();
@@ -30,7 +30,7 @@ fn nested() -> Nested {
     Nested { repository, commit, newest_of_library, _kept: [inner, library] }
 }
 
-/// The files of submodules that are there.
+/// The existing files of submodules.
 fn fetched(nested: &Nested, params: Value) -> Vec<&'static str> {
     let (destination, outcome) = get(&source(&nested.repository.file_url()), Some(&nested.commit), params);
     outcome.succeeded();
@@ -39,7 +39,7 @@ fn fetched(nested: &Nested, params: Value) -> Vec<&'static str> {
 }
 
 #[test]
-fn are_all_none_or_those_that_are_named() {
+fn are_selected_by_all_none_or_paths() {
     let nested = nested();
     let all = vec!["lib/.gitmodules", "lib/inner/file-0", "sub/other/file-0"];
     assert_eq!(fetched(&nested, json!({})), all);
@@ -52,7 +52,7 @@ fn are_all_none_or_those_that_are_named() {
 }
 
 #[test]
-fn of_submodules_stay_away_without_recursion_a_plain_false_included() {
+fn submodule_recursive_false_omits_nested_submodules() {
     let nested = nested();
     for value in [json!(false), json!("false")] {
         let params = json!({ "submodule_recursive": value });
@@ -61,7 +61,7 @@ fn of_submodules_stay_away_without_recursion_a_plain_false_included() {
 }
 
 #[test]
-fn are_at_their_branch_s_tip_with_submodule_remote() {
+fn submodule_remote_checks_out_the_tip_of_the_branch() {
     let nested = nested();
     let params = json!({ "submodule_remote": true, "submodules": ["lib"] });
     let (destination, outcome) = get(&source(&nested.repository.file_url()), Some(&nested.commit), params);
@@ -70,7 +70,7 @@ fn are_at_their_branch_s_tip_with_submodule_remote() {
 }
 
 #[test]
-fn that_a_sparse_checkout_leaves_out_are_skipped_with_a_warning() {
+fn sparse_checkout_skips_submodules_with_a_warning() {
     let nested = nested();
     let source = with(source(&nested.repository.file_url()), json!({ "sparse_paths": ["/.gitmodules", "/lib"] }));
     let (_destination, outcome) = get(&source, Some(&nested.commit), json!({}));
@@ -79,7 +79,7 @@ fn that_a_sparse_checkout_leaves_out_are_skipped_with_a_warning() {
 }
 
 #[test]
-fn fails_when_the_list_matches_no_submodule_and_names_those_there_are() {
+fn list_without_a_match_fails_and_lists_the_submodules() {
     let nested = nested();
     let source_of = |repository: &Repository| source(&repository.file_url());
     let (_destination, outcome) =
@@ -95,7 +95,7 @@ fn fails_when_the_list_matches_no_submodule_and_names_those_there_are() {
 }
 
 #[test]
-fn follow_the_branch_of_the_repository_where_gitmodules_says_so() {
+fn branch_dot_follows_the_branch_of_the_repository() {
     let (library, of_library) = history(&["one", "two"]);
     let newest = library.commit_on("develop", "of develop", &[("d", "1")]);
     let repository = Repository::new();
@@ -114,7 +114,7 @@ fn follow_the_branch_of_the_repository_where_gitmodules_says_so() {
 }
 
 #[test]
-fn of_submodules_have_no_branch_to_inherit() {
+fn nested_branch_dot_fails_with_a_hint() {
     let (inner, of_inner) = history(&["inner"]);
     inner.commit_on("develop", "of develop", &[("d", "1")]);
     let library = Repository::new();

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A tag in the history, and one beside it.
+/// A repository with a tag in the history of `main`, and one outside of it.
 fn tagged() -> (Repository, String) {
     let (repository, commits) = history(&["one", "two", "three"]);
     repository.tag("in-history", &commits[1]);
@@ -19,14 +19,14 @@ fn tags(params: Value, more_source: Value) -> String {
 }
 
 #[test]
-fn are_those_of_the_history_by_default() {
+fn tags_of_the_history_are_fetched_by_default() {
     assert_eq!(tags(json!({}), json!({})), "in-history");
     assert_eq!(tags(json!({ "depth": 1 }), json!({})), "");
     assert_eq!(tags(json!({ "depth": 2 }), json!({})), "in-history");
 }
 
 #[test]
-fn are_all_or_none_when_that_is_asked_for_and_params_win() {
+fn fetch_tags_param_overrides_the_source() {
     for params in [json!({}), json!({ "depth": 1 })] {
         let with_tags = |value: bool| with(params.clone(), json!({ "fetch_tags": value }));
         assert_eq!(tags(with_tags(true), json!({})), "beside in-history");
@@ -37,7 +37,7 @@ fn are_all_or_none_when_that_is_asked_for_and_params_win() {
 }
 
 #[test]
-fn do_not_come_with_what_is_fetched_later_either_when_none_are_wanted() {
+fn fetch_tags_false_applies_to_later_fetches() {
     let (repository, newest) = tagged();
     repository.branch("topic", &newest);
     let topic = repository.commit_on("topic", "topic", &[("t", "1")]);
@@ -53,7 +53,7 @@ fn do_not_come_with_what_is_fetched_later_either_when_none_are_wanted() {
 }
 
 #[test]
-fn do_not_void_the_depth() {
+fn fetch_tags_keeps_the_depth() {
     let (repository, newest) = tagged();
     let params = json!({ "depth": 1, "fetch_tags": true });
     let (destination, outcome) = get(&source(&repository.file_url()), Some(&newest), params);
@@ -62,7 +62,7 @@ fn do_not_void_the_depth() {
 }
 
 #[test]
-fn are_deleted_by_clean_tags_after_they_were_told() {
+fn clean_tags_deletes_tags_but_keeps_metadata() {
     let (repository, newest) = tagged();
     repository.tag("here", &newest);
     let (destination, outcome) = get(&source(&repository.file_url()), Some(&newest), json!({ "clean_tags": true }));

@@ -1,19 +1,19 @@
-//! What a forge refuses: the error names the reason that the server gave, and no ref moves.
+//! Refusals of a hosting service: the error contains the reason of the server, and no ref moves.
 
 use std::slice;
 
 use super::*;
 use jetway_tests::gitea::Gitea;
 
-/// A new access token with one scope, as its name and its text.
+/// Creates an access token with one scope; returns its name and its text.
 fn token(gitea: &Gitea, name: &str, scope: &str) -> String {
     let token = json!({ "name": name, "scopes": [scope] });
     let made = gitea.api("POST", &format!("/users/{USER}/tokens"), Some(&token));
     made["sha1"].as_str().expect("a token").to_owned()
 }
 
-/// A repository with one commit, that commit, and inputs with another one on top of it.
-fn ready_to_push(gitea: &'static Gitea) -> (GiteaRepository, String, TempDir) {
+/// A repository with one commit, the hash of that commit, and inputs with a second commit.
+fn inputs_with_a_new_commit(gitea: &'static Gitea) -> (GiteaRepository, String, TempDir) {
     let (local, commits) = history(&["one"]);
     let made = gitea.repository_of(&local);
     let (inputs, checkout) = inputs(&made);
@@ -22,9 +22,9 @@ fn ready_to_push(gitea: &'static Gitea) -> (GiteaRepository, String, TempDir) {
 }
 
 #[test]
-fn a_token_that_may_only_read_checks_and_does_not_push() {
+fn read_only_token_can_check_but_not_push() {
     let Some(gitea) = gitea() else { return };
-    let (made, commit, inputs) = ready_to_push(gitea);
+    let (made, commit, inputs) = inputs_with_a_new_commit(gitea);
     made.api("PATCH", "", Some(&json!({ "private": true })));
     let token = token(gitea, "read-only", "read:repository");
     let source = with(source(&made), json!({ "password": token }));
@@ -37,7 +37,7 @@ fn a_token_that_may_only_read_checks_and_does_not_push() {
 }
 
 #[test]
-fn a_token_that_was_revoked_reads_nothing() {
+fn revoked_token_fails() {
     let Some(gitea) = gitea() else { return };
     let (local, commits) = history(&["one"]);
     let made = gitea.repository_of(&local);
@@ -53,9 +53,9 @@ fn a_token_that_was_revoked_reads_nothing() {
 }
 
 #[test]
-fn an_archived_repository_is_read_and_takes_no_push() {
+fn archived_repository_refuses_a_push() {
     let Some(gitea) = gitea() else { return };
-    let (made, commit, inputs) = ready_to_push(gitea);
+    let (made, commit, inputs) = inputs_with_a_new_commit(gitea);
     made.api("PATCH", "", Some(&json!({ "archived": true })));
     assert_eq!(refs(&check(&source(&made), None)), slice::from_ref(&commit));
     let outcome = put(&source(&made), inputs.path(), json!({ "repository": "app" }));
@@ -65,9 +65,9 @@ fn an_archived_repository_is_read_and_takes_no_push() {
 }
 
 #[test]
-fn a_hook_that_declines_is_quoted() {
+fn message_of_a_refusing_hook_is_printed() {
     let Some(gitea) = gitea() else { return };
-    let (made, commit, inputs) = ready_to_push(gitea);
+    let (made, commit, inputs) = inputs_with_a_new_commit(gitea);
     let hook = "#!/bin/sh\necho 'commits need a ticket, such as APP-1' >&2\nexit 1\n";
     made.api("PATCH", "/hooks/git/pre-receive", Some(&json!({ "content": hook })));
     let outcome = put(&source(&made), inputs.path(), json!({ "repository": "app", "rebase": true }));
@@ -79,9 +79,9 @@ fn a_hook_that_declines_is_quoted() {
 }
 
 #[test]
-fn a_protected_tag_is_declined_with_the_branch() {
+fn protected_tag_refuses_the_whole_push() {
     let Some(gitea) = gitea() else { return };
-    let (made, commit, inputs) = ready_to_push(gitea);
+    let (made, commit, inputs) = inputs_with_a_new_commit(gitea);
     let name = format!("releaser-{}", std::process::id());
     let user = json!({ "username": name, "email": format!("{name}@example.com"), "password": PASSWORD });
     gitea.api("POST", "/admin/users", Some(&user));
@@ -97,7 +97,7 @@ fn a_protected_tag_is_declined_with_the_branch() {
 }
 
 #[test]
-fn a_lease_that_has_run_out_overwrites_nothing() {
+fn stale_lease_overwrites_nothing() {
     let Some(gitea) = gitea() else { return };
     let (local, _) = history(&["one"]);
     let made = gitea.repository_of(&local);

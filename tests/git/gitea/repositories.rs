@@ -1,9 +1,9 @@
-//! Repositories in other states than that of a new one, and what else a put sends to them.
+//! Repositories in unusual states, and puts of large packs, notes and git-lfs files.
 
 use super::*;
 
 #[test]
-fn the_old_name_of_a_repository_still_works() {
+fn renamed_repository_works_by_its_old_name() {
     let Some(gitea) = gitea() else { return };
     let (local, commits) = history(&["one", "two"]);
     let made = gitea.repository_of(&local);
@@ -22,7 +22,7 @@ fn the_old_name_of_a_repository_still_works() {
 }
 
 #[test]
-fn an_empty_repository_gets_its_first_branch() {
+fn first_branch_is_pushed_to_an_empty_repository() {
     let Some(gitea) = gitea() else { return };
     let made = gitea.repository();
     let (inputs, checkout) = inputs(&made);
@@ -33,7 +33,7 @@ fn an_empty_repository_gets_its_first_branch() {
 }
 
 #[test]
-fn a_private_submodule_of_another_owner_is_fetched_with_the_same_login() {
+fn private_submodule_of_another_owner_is_fetched_with_the_same_login() {
     let Some(gitea) = gitea() else { return };
     let owner = format!("library-{}", std::process::id());
     gitea.api("POST", "/orgs", Some(&json!({ "username": owner })));
@@ -54,7 +54,7 @@ fn a_private_submodule_of_another_owner_is_fetched_with_the_same_login() {
 }
 
 #[test]
-fn a_large_push_arrives_whole() {
+fn large_push_succeeds() {
     let Some(gitea) = gitea() else { return };
     let (local, _) = history(&["one"]);
     let made = gitea.repository_of(&local);
@@ -70,11 +70,11 @@ fn a_large_push_arrives_whole() {
     put(&source(&made), inputs.path(), json!({ "repository": "app" })).succeeded();
     let (destination, outcome) = get(&source(&made), &commit, json!({ "depth": 1 }));
     outcome.succeeded();
-    assert!(read(&destination, "large") == text, "the file is another one");
+    assert!(read(&destination, "large") == text, "the file differs");
 }
 
 #[test]
-fn two_puts_that_rebase_at_the_same_time_both_arrive() {
+fn concurrent_puts_with_rebase_both_succeed() {
     let Some(gitea) = gitea() else { return };
     let (local, _) = history(&["one"]);
     let made = gitea.repository_of(&local);
@@ -105,7 +105,7 @@ fn two_puts_that_rebase_at_the_same_time_both_arrive() {
 }
 
 #[test]
-fn a_shallow_get_is_rebased_onto_what_others_have_pushed() {
+fn shallow_get_is_rebased_onto_other_pushes() {
     let Some(gitea) = gitea() else { return };
     let (local, commits) = history(&["one", "two", "three"]);
     let made = gitea.repository_of(&local);
@@ -122,7 +122,7 @@ fn a_shallow_get_is_rebased_onto_what_others_have_pushed() {
 }
 
 #[test]
-fn notes_arrive_with_the_commit() {
+fn notes_are_pushed_with_the_commit() {
     let Some(gitea) = gitea() else { return };
     let (local, _) = history(&["one"]);
     let made = gitea.repository_of(&local);
@@ -135,7 +135,7 @@ fn notes_arrive_with_the_commit() {
 }
 
 #[test]
-fn sparse_paths_are_all_that_is_checked_out() {
+fn only_sparse_paths_are_checked_out() {
     let Some(gitea) = gitea() else { return };
     let local = Repository::new();
     let commit = local.commit("one", &[("docs/a.md", "docs"), ("src/a.rs", "code")]);
@@ -147,7 +147,7 @@ fn sparse_paths_are_all_that_is_checked_out() {
 }
 
 #[test]
-fn a_put_uploads_files_in_lfs() {
+fn put_uploads_lfs_files() {
     let Some(gitea) = gitea() else { return };
     if !require(Layer::Program("git-lfs")) {
         return;

@@ -1,4 +1,4 @@
-//! Tags, releases and branches of a Gitea, as versions and as what a put makes.
+//! Tags, releases and branches of Gitea, as versions and as results of a put.
 
 use super::*;
 use jetway_tests::process::wait_until;
@@ -18,11 +18,11 @@ fn are_sorted_by_version() {
 }
 
 #[test]
-fn a_release_made_on_the_server_is_a_version() {
+fn release_created_on_the_server_is_a_version() {
     let Some(gitea) = gitea() else { return };
     let (local, commits) = history(&["one"]);
     let made = gitea.repository_of(&local);
-    // Gitea learns from a queue that a repository is no longer empty.
+    // Gitea updates the state of an empty repository from a queue.
     let known = || (made.api("GET", "", None)["empty"] == json!(false)).then_some(());
     wait_until(Duration::from_secs(30), known).expect("Gitea sees the pushed commit");
     made.api("POST", "/releases", Some(&json!({ "tag_name": "v1", "target_commitish": "main", "name": "First" })));
@@ -31,7 +31,7 @@ fn a_release_made_on_the_server_is_a_version() {
 }
 
 #[test]
-fn an_annotated_tag_is_checked_out_with_a_depth() {
+fn annotated_tag_is_checked_out_with_a_depth() {
     let Some(gitea) = gitea() else { return };
     let (local, commits) = history(&["one", "two", "three"]);
     local.annotated_tag("v1", &commits[1], "first");
@@ -42,7 +42,7 @@ fn an_annotated_tag_is_checked_out_with_a_depth() {
 }
 
 #[test]
-fn clean_tags_leaves_none_in_the_clone() {
+fn clean_tags_deletes_all_tags_of_the_clone() {
     let Some(gitea) = gitea() else { return };
     let (local, commits) = history(&["one"]);
     local.tag("v1", &commits[0]);
@@ -52,7 +52,7 @@ fn clean_tags_leaves_none_in_the_clone() {
 }
 
 #[test]
-fn an_annotated_tag_arrives_with_its_message() {
+fn annotated_tag_is_pushed_with_its_message() {
     let Some(gitea) = gitea() else { return };
     let (local, _) = history(&["one"]);
     let made = gitea.repository_of(&local);
@@ -68,7 +68,7 @@ fn an_annotated_tag_arrives_with_its_message() {
 }
 
 #[test]
-fn only_tag_leaves_the_branch_alone() {
+fn only_tag_does_not_push_the_branch() {
     let Some(gitea) = gitea() else { return };
     let (local, commits) = history(&["one"]);
     let made = gitea.repository_of(&local);
@@ -82,7 +82,7 @@ fn only_tag_leaves_the_branch_alone() {
 }
 
 #[test]
-fn a_tag_of_another_commit_is_not_moved_without_force() {
+fn existing_tag_is_not_moved_without_force() {
     let Some(gitea) = gitea() else { return };
     let (local, commits) = history(&["one"]);
     local.tag("v1", &commits[0]);
@@ -100,7 +100,7 @@ fn a_tag_of_another_commit_is_not_moved_without_force() {
 }
 
 #[test]
-fn branch_heads_are_a_version_each() {
+fn each_branch_head_is_a_version() {
     let Some(gitea) = gitea() else { return };
     let (local, commits) = history(&["one", "two"]);
     local.branch("feature/a", &commits[0]);

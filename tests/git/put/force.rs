@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn overwrites_what_others_have_pushed() {
+fn overwrites_other_pushes() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let ours = checkout.commit("ours", &[("ours", "1")]);
@@ -11,7 +11,7 @@ fn overwrites_what_others_have_pushed() {
 }
 
 #[test]
-fn with_a_lease_overwrites_only_what_the_get_has_seen() {
+fn lease_overwrites_only_the_commit_of_the_get() {
     let (repository, commits) = history(&["one", "two"]);
     let (inputs, checkout) = inputs(&repository);
     checkout.git(&["reset", "-q", "--hard", &commits[0]]);
@@ -31,13 +31,13 @@ fn with_a_lease_overwrites_only_what_the_get_has_seen() {
         said(&outcome),
         "error: cannot push to `file://[TEMP]/repository.git`\n  \
          caused by: `refs/heads/main`: [rejected] (stale info)\n\
-         hint: the branch was updated since the get, and `force: lease` does not overwrite newer commits\n"
+         hint: the branch was updated since the get, and `force: lease` does not overwrite newer commits; get the branch again\n"
     );
     assert_eq!(repository.tip("main"), theirs);
 }
 
 #[test]
-fn with_a_lease_goes_with_what_others_have_pushed_being_built_on() {
+fn lease_works_with_rebase_and_merge() {
     for mode in ["rebase", "merge"] {
         let (repository, _) = history(&["one"]);
         let (inputs, checkout) = inputs(&repository);
@@ -49,7 +49,7 @@ fn with_a_lease_goes_with_what_others_have_pushed_being_built_on() {
         assert!(!said(&outcome).contains("retrying"), "{}", said(&outcome));
         assert!(repository.history("main").contains(&theirs));
         assert_eq!(repository.file("main", "ours"), "1");
-        // A branch that is not there yet.
+        // A new branch.
         let params = crate::support::with(params, json!({ "branch": "new" }));
         let outcome = put(&source(&repository.file_url()), inputs.path(), params);
         assert_eq!(outcome.json()["version"]["ref"], repository.tip("new"));
@@ -57,13 +57,13 @@ fn with_a_lease_goes_with_what_others_have_pushed_being_built_on() {
 }
 
 #[test]
-fn with_a_lease_loses_no_commit_of_puts_that_race() {
+fn lease_loses_no_commit_of_concurrent_puts() {
     const RACERS: usize = 3;
     for mode in ["rebase", "merge"] {
         let (repository, _) = history(&["one"]);
-        let racers = racers(&repository, RACERS);
+        let racers = inputs_of_concurrent_puts(&repository, RACERS);
         let params = json!({ "repository": "app", "force": "lease", mode: true });
-        race(&repository, &racers, &params);
+        put_concurrently(&repository, &racers, &params);
         for racer in 0..RACERS {
             assert_eq!(repository.file("main", &format!("racer-{racer}")), "1");
         }
@@ -71,7 +71,7 @@ fn with_a_lease_loses_no_commit_of_puts_that_race() {
 }
 
 #[test]
-fn with_a_lease_is_about_branches() {
+fn lease_is_refused_with_another_refs_prefix() {
     let (repository, _) = history(&["one"]);
     let (inputs, _checkout) = inputs(&repository);
     let params = json!({ "repository": "app", "force": "lease", "refs_prefix": "refs/for" });

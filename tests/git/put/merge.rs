@@ -5,7 +5,7 @@ fn merge() -> Value {
 }
 
 #[test]
-fn joins_what_others_have_pushed_and_the_merge_is_the_version() {
+fn merges_other_pushes_and_returns_the_merge_commit() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let ours = checkout.commit("ours", &[("ours", "1")]);
@@ -17,7 +17,7 @@ fn joins_what_others_have_pushed_and_the_merge_is_the_version() {
 }
 
 #[test]
-fn says_what_was_merged_from_where_without_credentials() {
+fn message_names_branch_and_address_without_credentials() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     checkout.commit("ours", &[("ours", "1")]);
@@ -31,7 +31,7 @@ fn says_what_was_merged_from_where_without_credentials() {
 }
 
 #[test]
-fn answers_with_what_was_merged_when_that_is_asked_for() {
+fn returning_unmerged_returns_the_commit_before_the_merge() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let ours = checkout.commit("ours", &[("ours", "1")]);
@@ -43,7 +43,7 @@ fn answers_with_what_was_merged_when_that_is_asked_for() {
 }
 
 #[test]
-fn of_conflicting_changes_is_a_clear_error_and_the_repository_is_as_before() {
+fn conflict_fails_and_restores_the_repository() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let ours = checkout.commit("ours", &[("same", "ours")]);
@@ -58,18 +58,18 @@ fn of_conflicting_changes_is_a_clear_error_and_the_repository_is_as_before() {
 }
 
 #[test]
-fn loses_no_commit_of_puts_that_race_and_makes_one_merge_for_each() {
+fn concurrent_puts_lose_no_commit_and_create_one_merge_each() {
     const RACERS: usize = 4;
     let (repository, _) = history(&["one"]);
-    let racers = racers(&repository, RACERS);
-    race(&repository, &racers, &merge());
+    let racers = inputs_of_concurrent_puts(&repository, RACERS);
+    put_concurrently(&repository, &racers, &merge());
     let merges = repository.git(&["rev-list", "--merges", "--count", "main"]);
     assert_eq!(merges.trim(), (RACERS - 1).to_string());
     assert_eq!(repository.history("main").len(), 1 + RACERS + RACERS - 1);
 }
 
 #[test]
-fn and_rebase_exclude_each_other() {
+fn refuses_rebase_at_the_same_time() {
     let inputs = scratch::directory();
     let params = json!({ "repository": "app", "merge": true, "rebase": true, "returning": "unmergd" });
     let outcome = put(&source("file:///x"), inputs.path(), params);
@@ -83,11 +83,11 @@ fn and_rebase_exclude_each_other() {
     );
     let params = json!({ "repository": "app", "merge": true, "rebase": true });
     let outcome = put(&source("file:///x"), inputs.path(), params);
-    assert!(said(&outcome).ends_with("`params.merge`: either merge or rebase can be set, but not both\n"));
+    assert!(said(&outcome).ends_with("`params.merge`: cannot be set together with `rebase`\n"));
 }
 
 #[test]
-fn throws_changes_away_that_were_not_committed_and_says_so() {
+fn discards_uncommitted_changes_with_a_warning() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     checkout.commit("ours", &[("ours", "1")]);

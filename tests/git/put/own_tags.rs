@@ -1,4 +1,4 @@
-//! The repository's own tags, which nobody names in the params.
+//! The repository's own tags, which are pushed in addition to the `tag` param.
 use super::*;
 
 fn with_other_tag() -> (Repository, TempDir, Checkout, Vec<String>) {
@@ -10,7 +10,7 @@ fn with_other_tag() -> (Repository, TempDir, Checkout, Vec<String>) {
 }
 
 #[test]
-fn arrive_when_a_task_made_them() {
+fn tags_of_a_task_are_pushed() {
     for more in [json!({}), json!({ "rebase": true }), json!({ "merge": true }), json!({ "tag": "tag" })] {
         let (repository, commits) = history(&["one"]);
         repository.tag("old", &commits[0]);
@@ -32,7 +32,7 @@ fn arrive_when_a_task_made_them() {
 }
 
 #[test]
-fn cost_no_request_of_their_own_unless_one_is_stale() {
+fn need_no_extra_request_unless_one_is_stale() {
     let (repository, commits) = history(&["one", "two"]);
     repository.tag("old", &commits[0]);
     let (server, url) = serve(&repository);
@@ -49,7 +49,7 @@ fn cost_no_request_of_their_own_unless_one_is_stale() {
 }
 
 #[test]
-fn on_a_commit_that_a_rebase_replaces_are_named() {
+fn warn_if_they_are_on_a_commit_that_rebase_replaced() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let replaced = checkout.commit("ours", &[("ours", "1")]);
@@ -63,17 +63,17 @@ fn on_a_commit_that_a_rebase_replaces_are_named() {
 }
 
 #[test]
-fn arrive_with_a_mirror() {
+fn all_tags_are_pushed_to_a_mirror() {
     let (repository, commits) = history(&["one", "two"]);
     for number in 0..150 {
         repository.tag(&format!("v{number:03}"), &commits[number % 2]);
     }
     let mirror = Repository::named("mirror");
     let get = json!({ "source": source(&repository.file_url()), "params": { "fetch_tags": true } });
-    let (inputs, _checkout) = got(&get);
+    let (inputs, _checkout) = inputs_with_get(&get);
     put(&source(&mirror.file_url()), inputs.path(), app()).succeeded();
     assert_eq!(mirror.git(&["show-ref", "--tags"]), repository.git(&["show-ref", "--tags"]));
-    // One was moved there meanwhile, and some are new here.
+    // The server has moved one tag, and the repository has new ones.
     mirror.git(&["tag", "-f", "v000", &commits[1]]);
     for number in 0..150 {
         jetway_tests::git::run(&inputs.path().join("app"), &["tag", &format!("w{number}"), &commits[0]]);
@@ -81,7 +81,7 @@ fn arrive_with_a_mirror() {
     let outcome = put(&source(&mirror.file_url()), inputs.path(), app());
     outcome.succeeded();
     assert!(
-        said(&outcome).contains("did not push the tag `v000`: the server has another commit there;"),
+        said(&outcome).contains("did not push the tag `v000`, which the server has on another commit;"),
         "{}",
         said(&outcome)
     );
@@ -90,7 +90,7 @@ fn arrive_with_a_mirror() {
 }
 
 #[test]
-fn are_pushed_alone_by_only_tag() {
+fn only_tag_pushes_them_without_the_branch() {
     let (repository, commits) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let commit = checkout.commit("two", &[("x", "2")]);
@@ -106,14 +106,14 @@ fn are_pushed_alone_by_only_tag() {
 }
 
 #[test]
-fn that_are_stale_are_left_alone_and_named() {
+fn stale_tags_are_skipped_with_a_warning() {
     for more in [json!({}), json!({ "force": true }), json!({ "rebase": true }), json!({ "only_tag": true })] {
         let (repository, inputs, checkout, commits) = with_other_tag();
         checkout.commit("three", &[("x", "3")]);
         checkout.git(&["tag", "fresh"]);
         let outcome = put(&source(&repository.file_url()), inputs.path(), crate::support::with(app(), more));
         outcome.succeeded();
-        let warning = "warning: did not push the tag `stale`: the server has another commit there; \
+        let warning = "warning: did not push the tag `stale`, which the server has on another commit; \
                        to overwrite, set `push_all_tags: true` and `force: true`\n";
         assert!(said(&outcome).contains(warning), "{}", said(&outcome));
         assert_eq!(repository.resolve("refs/tags/stale"), commits[1]);
@@ -122,12 +122,12 @@ fn that_are_stale_are_left_alone_and_named() {
 }
 
 #[test]
-fn that_a_task_has_moved_are_overwritten_by_force() {
+fn force_overwrites_tags_that_a_task_moved() {
     let (repository, commits) = history(&["one", "two"]);
     repository.tag("latest", &commits[0]);
     repository.tag("production", &commits[0]);
     let request = json!({ "source": source(&repository.file_url()), "version": { "ref": commits[1] } });
-    let (inputs, checkout) = got(&request);
+    let (inputs, checkout) = inputs_with_get(&request);
     checkout.git(&["tag", "-f", "production"]);
     let commit = checkout.commit("three", &[("x", "3")]);
     checkout.git(&["tag", "-f", "latest"]);
@@ -135,7 +135,8 @@ fn that_a_task_has_moved_are_overwritten_by_force() {
     let outcome = put(&source, inputs.path(), app());
     outcome.succeeded();
     assert!(
-        said(&outcome).contains("did not push the tags `latest`, `production`: the server has another commit there;"),
+        said(&outcome)
+            .contains("did not push the tags `latest`, `production`, which the server has on another commit;"),
         "{}",
         said(&outcome)
     );
@@ -148,7 +149,7 @@ fn that_a_task_has_moved_are_overwritten_by_force() {
 }
 
 #[test]
-fn that_the_server_refuses_fail_nothing_else() {
+fn refused_tags_do_not_fail_the_push() {
     use std::os::unix::fs::PermissionsExt as _;
     let (repository, _) = history(&["one"]);
     let hook = repository.path().join("hooks/update");
@@ -170,7 +171,7 @@ fn that_the_server_refuses_fail_nothing_else() {
 }
 
 #[test]
-fn stay_or_have_to_arrive_as_push_all_tags_says() {
+fn push_all_tags_pushes_all_or_none() {
     let (repository, inputs, checkout, commits) = with_other_tag();
     checkout.commit("three", &[("x", "3")]);
     checkout.git(&["tag", "fresh"]);
@@ -179,7 +180,7 @@ fn stay_or_have_to_arrive_as_push_all_tags_says() {
     let outcome = put(&source, inputs.path(), with(json!({ "push_all_tags": true })));
     outcome.failed();
     assert!(said(&outcome).contains("`refs/tags/stale`: [rejected] (already exists)"), "{}", said(&outcome));
-    assert_eq!(repository.tip("main"), commits[1], "nothing arrives");
+    assert_eq!(repository.tip("main"), commits[1], "no tag is pushed");
     put(&source, inputs.path(), with(json!({ "push_all_tags": false }))).succeeded();
     assert_eq!(repository.git(&["tag"]), "stale");
     put(&source, inputs.path(), with(json!({ "push_all_tags": true, "force": true }))).succeeded();

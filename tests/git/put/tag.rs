@@ -25,7 +25,7 @@ fn names_the_rebased_commit() {
 }
 
 #[test]
-fn on_another_commit_fails_at_once_and_moves_nothing() {
+fn existing_on_another_commit_fails_without_retries() {
     for params in
         [json!({ "repository": "app", "tag": "t" }), json!({ "repository": "app", "tag": "t", "rebase": true })]
     {
@@ -41,14 +41,14 @@ fn on_another_commit_fails_at_once_and_moves_nothing() {
             "error: cannot push to `file://[TEMP]/repository.git`\n  \
              caused by: `refs/heads/main`: [rejected] (atomic push failed)\n    \
              `refs/tags/taken`: [rejected] (already exists)\n\
-             hint: the tag already exists on another commit\n"
+             hint: the tag already exists on another commit; `force: true` overwrites it\n"
         );
         assert_eq!(repository.tip("main"), commits[0]);
     }
 }
 
 #[test]
-fn has_a_file_with_a_name_that_everybody_can_see() {
+fn refuses_invisible_characters_in_its_name() {
     let (repository, _) = history(&["one"]);
     let (inputs, _checkout) = inputs(&repository);
     let put_with = |text: &str, prefix: &str| {

@@ -12,7 +12,7 @@ fn refused(source: Value, problems: &[&str]) {
 }
 
 #[test]
-fn is_told_by_key() {
+fn errors_name_the_key() {
     refused(json!({ "tag_filter": "[v" }), &["`source.tag_filter`: has a `[` without its `]`\n"]);
     refused(json!({ "tag_regex": "v(" }), &["`source.tag_regex`: has a `(` without its `)`\n"]);
     refused(
@@ -58,7 +58,7 @@ fn is_told_by_key() {
 }
 
 #[test]
-fn is_told_of_a_version_that_names_nothing() {
+fn version_without_a_ref_fails() {
     let (repository, _) = history(&["one"]);
     for (version, message) in [
         (

@@ -10,7 +10,7 @@ fn three() -> (Repository, Vec<String>) {
 }
 
 #[test]
-fn are_versions_by_the_dates_of_their_tips() {
+fn are_versions_ordered_by_the_dates_of_their_tips() {
     let (repository, mut commits) = three();
     let (_server, url) = serve(&repository);
     let source = json!({ "uri": url, "version_type": "branch_heads", "version_depth": 9 });
@@ -24,19 +24,19 @@ fn are_versions_by_the_dates_of_their_tips() {
     repository.commit("main is not one of them", &[("c", "1")]);
     let found = check_in(&container, &features, version("feature/b", &commits[2])).json();
     assert_eq!(found, json!([version("feature/b", &commits[2]), version("feature/a", &commits[3])]));
-    // The branch of the known version has gone on, too.
+    // The branch of the known version has moved, too.
     let found = check_in(&container, &features, version("feature/a", &commits[1])).json();
     assert_eq!(found, json!([version("feature/a", &commits[3])]));
     let found = check(&features, version("feature/a", &commits[1])).json();
     assert_eq!(found, json!([version("feature/b", &commits[2]), version("feature/a", &commits[3])]));
 }
 
-/// A branch that is pushed after newer ones were seen, though its tip is older than theirs.
-fn pushed_late() -> (Repository, Vec<String>, Value) {
+/// A branch that is pushed after others were seen, although its tip is older than theirs.
+fn push_with_an_older_date() -> (Repository, Vec<String>, Value) {
     let (repository, mut commits) = three();
     repository.branch("late", &commits[0]);
     commits.insert(1, repository.commit_on("late", "late", &[("late", "1")]));
-    // It was committed before this one.
+    // Its tip is older than this commit.
     commits.push(repository.commit_on("feature/b", "b again", &[("b", "2")]));
     repository.delete_branch("late");
     let known = version("feature/b", &commits[4]);
@@ -44,8 +44,8 @@ fn pushed_late() -> (Repository, Vec<String>, Value) {
 }
 
 #[test]
-fn that_are_pushed_with_older_dates_than_what_is_known_are_new() {
-    let (repository, commits, known) = pushed_late();
+fn pushes_with_older_dates_are_new_versions() {
+    let (repository, commits, known) = push_with_an_older_date();
     let (server, url) = serve(&repository);
     let source = json!({ "uri": url, "version_type": "branch_heads" });
     let container = Container::new();
@@ -53,19 +53,19 @@ fn that_are_pushed_with_older_dates_than_what_is_known_are_new() {
     repository.branch("late", &commits[1]);
     let late = version("late", &commits[1]);
     assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known, late]));
-    // That answer was lost, twice: what it told is told again, before what came since.
+    // The response was lost twice: its versions are returned again, before newer ones.
     assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known, late]));
     repository.branch("later", &commits[0]);
     let later = version("later", &commits[0]);
     assert_eq!(check_in(&container, &source, known.clone()).json(), json!([known, late, later]));
-    // Now it is known, and the next one is new whatever its date.
+    // The branch is known now. The next one is new, whatever its date.
     server.reset();
     assert_eq!(check_in(&container, &source, later.clone()).json(), json!([later]));
-    assert_eq!(server.requests().len(), 2, "what is unchanged costs its list: {:?}", server.requests());
+    assert_eq!(server.requests().len(), 2, "an unchanged result costs one list: {:?}", server.requests());
 }
 
 #[test]
-fn of_a_put_do_not_bring_all_others_along() {
+fn put_does_not_return_all_other_branches() {
     let (repository, mut commits) = three();
     let (_server, url) = serve(&repository);
     let source = json!({ "uri": url, "version_type": "branch_heads" });
@@ -79,8 +79,8 @@ fn of_a_put_do_not_bring_all_others_along() {
 }
 
 #[test]
-fn are_all_given_before_the_known_one_where_no_earlier_check_tells_which_are_new() {
-    let (repository, commits, known) = pushed_late();
+fn new_container_returns_all_branches() {
+    let (repository, commits, known) = push_with_an_older_date();
     repository.branch("late", &commits[1]);
     let newest = repository.commit("newest", &[("x", "1")]);
     let (_server, url) = serve(&repository);
@@ -89,16 +89,16 @@ fn are_all_given_before_the_known_one_where_no_earlier_check_tells_which_are_new
     let container = Container::new();
     for _ in 0..2 {
         let found = check_in(&container, &source, known.clone()).json();
-        assert_eq!(found, json!([a, late, known, main]), "an answer that was lost is given again");
+        assert_eq!(found, json!([a, late, known, main]), "a lost response is repeated");
     }
     assert_eq!(check_in(&container, &source, main.clone()).json(), json!([main]));
-    // One that was moved comes last, to an older commit too: Concourse goes by what comes last.
+    // A known branch that was moved comes last, even if its commit is older: Concourse uses the last version.
     let moved = version("late", &"1".repeat(40));
     let container = Container::new();
     for _ in 0..2 {
         assert_eq!(check_in(&container, &source, moved.clone()).json(), json!([a, known, main, late]));
     }
-    // Which were told before one that is gone, nothing says.
+    // If the known branch is gone, nothing tells which versions were returned before it.
     let container = Container::new();
     for _ in 0..2 {
         let outcome = check_in(&container, &source, version("gone", &commits[1]));
@@ -108,7 +108,7 @@ fn are_all_given_before_the_known_one_where_no_earlier_check_tells_which_are_new
 }
 
 #[test]
-fn that_are_deleted_are_no_versions_any_more() {
+fn deleted_branches_are_not_versions() {
     let (repository, mut commits) = three();
     let (_server, url) = serve(&repository);
     let source = json!({ "uri": url, "version_type": "branch_heads" });
@@ -120,14 +120,14 @@ fn that_are_deleted_are_no_versions_any_more() {
         assert_eq!(refs(&outcome), ["feature/a"]);
         assert!(said(&outcome).starts_with("warning: branch `feature/b` was deleted"), "{}", said(&outcome));
     }
-    // What is pushed then is new, and nothing else.
+    // Only later pushes are new.
     commits.push(repository.commit_on("main", "next", &[("x", "1")]));
     let outcome = check_in(&container, &source, version("feature/b", &commits[2]));
     assert_eq!(outcome.json(), json!([version("main", &commits[3])]));
 }
 
 #[test]
-fn whose_new_tips_are_filtered_out_give_nothing() {
+fn filtered_tips_return_nothing() {
     let (repository, commits) = three();
     let (_server, url) = serve(&repository);
     let source = json!({ "uri": url, "version_type": "branch_heads" });
@@ -141,10 +141,10 @@ fn whose_new_tips_are_filtered_out_give_nothing() {
 }
 
 #[test]
-fn are_checked_out_as_branches() {
+fn get_checks_out_the_branch() {
     let (repository, commits) = three();
     let (_server, url) = serve(&repository);
-    // A tag of that name is something else.
+    // A tag of the same name is not used.
     repository.tag("feature/a", &commits[0]);
     let source = json!({ "uri": url, "version_type": "branch_heads" });
     for version in [version("feature/a", &commits[1]), json!({ "ref": "feature/a" })] {

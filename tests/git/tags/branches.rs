@@ -4,7 +4,7 @@ fn sets(uri: &str) -> Value {
     json!({ "uri": uri, "version_type": "branches" })
 }
 
-/// The one version of a check, and the names in it.
+/// The only version of a check, and its branch names.
 #[track_caller]
 fn set(outcome: &Outcome) -> (Value, Vec<String>) {
     let versions = outcome.json();
@@ -23,7 +23,7 @@ fn three() -> Repository {
 }
 
 #[test]
-fn are_one_version_sorted_by_bytes() {
+fn are_one_version_sorted_bytewise() {
     let repository = three();
     let (server, url) = serve(&repository);
     let (version, names) = set(&check(&sets(&url), NONE));
@@ -33,7 +33,7 @@ fn are_one_version_sorted_by_bytes() {
 }
 
 #[test]
-fn make_a_new_version_when_one_appears_or_goes_and_none_when_one_moves() {
+fn creation_or_deletion_makes_a_new_version() {
     let repository = three();
     let source = sets(&repository.file_url());
     let (first, _) = set(&check(&source, NONE));
@@ -46,12 +46,12 @@ fn make_a_new_version_when_one_appears_or_goes_and_none_when_one_moves() {
     repository.delete_branch("new");
     let (third, _) = set(&check(&source, second));
     assert_eq!(third["branches"], first["branches"]);
-    // Concourse passes over a version that it has seen before.
-    assert_ne!(third, first, "a set that comes back is newer than what was between");
+    // Concourse ignores a version that it has seen before.
+    assert_ne!(third, first, "a set that occurs again has a newer timestamp");
 }
 
 #[test]
-fn are_chosen_by_globs_or_else_by_a_part_of_their_names() {
+fn are_filtered_by_globs_or_partial_regex() {
     let repository = three();
     repository.branch("release/1", "main");
     let chosen = |more: Value| set(&check(&with(sets(&repository.file_url()), more), NONE)).1;
@@ -65,7 +65,7 @@ fn are_chosen_by_globs_or_else_by_a_part_of_their_names() {
 }
 
 #[test]
-fn are_none_when_no_branch_counts() {
+fn version_is_none_without_matching_branches() {
     let source = with(sets(&three().file_url()), json!({ "branch_filters": ["no/*"] }));
     let repository = three();
     let source = with(source, json!({ "uri": repository.file_url() }));
@@ -80,7 +80,7 @@ fn are_none_when_no_branch_counts() {
 }
 
 #[test]
-fn are_a_file_of_the_get_and_nothing_else() {
+fn get_writes_only_the_file() {
     let repository = three();
     let (server, url) = serve(&repository);
     let (version, names) = set(&check(&sets(&url), NONE));
@@ -98,11 +98,11 @@ fn are_a_file_of_the_get_and_nothing_else() {
 }
 
 #[test]
-fn say_which_keys_have_no_effect() {
+fn warn_of_ignored_keys() {
     let repository = three();
     let source = with(sets(&repository.file_url()), json!({ "branch": "main", "paths": ["x"], "version_depth": 3 }));
     let outcome = check(&source, NONE);
     assert_eq!(set(&outcome).1.len(), 3);
-    let warning = "warning: no effect with `version_type: branches`: `branch`, `paths`, `version_depth`\n";
+    let warning = "warning: ignored with `version_type: branches`: `branch`, `paths`, `version_depth`\n";
     assert_eq!(said(&outcome), warning);
 }

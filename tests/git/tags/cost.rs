@@ -14,7 +14,7 @@ fn five_thousand() -> (Repository, Vec<String>) {
 }
 
 #[test]
-fn of_unchanged_tags_is_their_list_and_no_fetch() {
+fn unchanged_tags_cost_one_list_and_no_fetch() {
     let (repository, commits) = five_thousand();
     let (server, url) = serve(&repository);
     for more in [json!({}), json!({ "branch": "main" })] {
@@ -27,14 +27,14 @@ fn of_unchanged_tags_is_their_list_and_no_fetch() {
         let found = check_in(&container, &source, json!({ "ref": found[0] }));
         assert_eq!(refs(&found).len(), 1, "{newest}");
         assert_eq!(server.requests().len(), 2, "the greeting and the list: {:?}", server.requests());
-        // A hash, a name, and what holds them together.
+        // A hash, a name and the packet format.
         let list = 5_000 * "003d HASH refs/tags/v0000\n".len() as u64 + 5_000 * 36 + 1_024;
         assert!(server.bytes_sent() < list, "{} bytes", server.bytes_sent());
     }
 }
 
 #[test]
-fn of_a_list_without_http_is_not_that_of_every_ref() {
+fn list_without_http_omits_other_refs() {
     let (repository, commits) = history(&["one"]);
     repository.tag("v1", &commits[0]);
     repository.git(&["update-ref", "refs/pull/1/head", &commits[0]]);
@@ -55,7 +55,7 @@ fn of_a_list_without_http_is_not_that_of_every_ref() {
 }
 
 #[test]
-fn of_a_few_tags_among_many_is_those_few() {
+fn filter_lists_only_tags_with_its_prefix() {
     let (repository, commits) = five_thousand();
     let (server, url) = serve(&repository);
     let source = tags(&url, json!({ "tag_filter": "v123?" }));
@@ -64,7 +64,7 @@ fn of_a_few_tags_among_many_is_those_few() {
 }
 
 #[test]
-fn of_a_new_tag_is_that_tag_without_files_or_history() {
+fn new_tag_is_fetched_without_files_or_history() {
     let mut messages = vec!["commit"; 60];
     messages.push("newest");
     let (repository, commits) = history(&messages);
@@ -81,7 +81,7 @@ fn of_a_new_tag_is_that_tag_without_files_or_history() {
 }
 
 #[test]
-fn of_new_tags_on_a_branch_is_the_commits_since() {
+fn new_tags_on_a_branch_fetch_only_new_commits() {
     let (repository, commits) = history(&vec!["commit"; 200]);
     repository.tag("v1", &commits[199]);
     let (server, url) = serve(&repository);
@@ -95,9 +95,9 @@ fn of_new_tags_on_a_branch_is_the_commits_since() {
     assert!(server.bytes_sent() < 4_096, "{} bytes for one commit", server.bytes_sent());
 }
 
-/// More names and hashes than an argument list holds (2 MiB), each tag on a commit of its own.
+/// The names and hashes are longer than the limit of an argument list (2 MiB). Each tag is on its own commit.
 #[test]
-fn of_very_many_tags_is_no_argument_list() {
+fn many_tags_do_not_exceed_the_argument_limit() {
     const COUNT: usize = 40_000;
     let repository = Repository::new();
     let mut stream = String::new();

@@ -2,7 +2,7 @@ use super::*;
 
 /// <https://github.com/concourse/git-resource/issues/437>
 #[test]
-fn by_path_message_and_ci_skip_go_with_tags() {
+fn path_message_and_ci_skip_filters_apply_to_tags() {
     let repository = Repository::new();
     let commits = [("feat: a", "a/x"), ("feat: b", "b/x"), ("fix: a", "a/y"), ("feat: a [ci skip]", "a/z")]
         .map(|(message, path)| repository.commit(message, &[(path, message)]));
@@ -28,7 +28,7 @@ fn by_path_message_and_ci_skip_go_with_tags() {
 }
 
 #[test]
-fn by_path_compare_a_merge_with_its_first_parent() {
+fn paths_compare_a_merge_with_its_first_parent() {
     let repository = Repository::new();
     let base = repository.commit("base", &[("a/x", "1")]);
     repository.branch("topic", &base);
@@ -45,7 +45,7 @@ fn by_path_compare_a_merge_with_its_first_parent() {
 }
 
 #[test]
-fn by_path_are_not_misled_by_tags_on_neighbours_that_came_later() {
+fn paths_ignore_later_tags_on_neighbouring_commits() {
     let (repository, commits) = history(&["one", "two", "three"]);
     repository.tag("v2", &commits[1]);
     let (_server, url) = serve(&repository);

@@ -5,7 +5,7 @@ fn all(uri: &str, more: Value) -> Value {
     with(json!({ "uri": uri, "version_type": "tags" }), more)
 }
 
-/// Tags as the releases of a programming language have them, the newest made last, but not the highest.
+/// Tags like the releases of a programming language. The newest one does not have the highest version.
 fn releases() -> (Repository, Vec<String>) {
     let (repository, commits) = history(&["one", "two", "three", "four", "five [ci skip]"]);
     for (name, commit) in ["go1.9", "go1.21.10", "go1.21.9", "go1.21rc2", "go1.20.1"].iter().zip(&commits) {
@@ -15,14 +15,14 @@ fn releases() -> (Repository, Vec<String>) {
 }
 
 #[test]
-fn are_sorted_by_version_when_asked_for() {
+fn tag_sort_version_sorts_by_version() {
     let (repository, commits) = releases();
     let (_server, url) = serve(&repository);
     let source = all(&url, json!({ "tag_sort": "version", "tag_regex": r"^go1\.[0-9]+\.[0-9]+$" }));
     assert_eq!(check(&source, NONE).json(), json!([version("go1.21.10", &commits[1])]));
     let found = refs(&check(&source, version("go1.20.1", &commits[4])));
     assert_eq!(found, ["go1.20.1", "go1.21.9", "go1.21.10"]);
-    // A tag of an older line is no news.
+    // A new tag of an older line is not a newer version.
     repository.tag("go1.20.2", &commits[0]);
     assert_eq!(refs(&check(&source, version("go1.21.10", &commits[1]))), ["go1.21.10"]);
     repository.tag("go1.22.0", &commits[0]);
@@ -30,7 +30,7 @@ fn are_sorted_by_version_when_asked_for() {
 }
 
 #[test]
-fn sorted_by_version_go_on_from_a_tag_that_was_deleted_or_moved() {
+fn tag_sort_version_continues_after_a_deleted_or_moved_tag() {
     let (repository, commits) = releases();
     let source = all(&repository.file_url(), json!({ "tag_sort": "version", "tag_filter": "go*" }));
     repository.delete_tag("go1.21.9");
@@ -43,17 +43,17 @@ fn sorted_by_version_go_on_from_a_tag_that_was_deleted_or_moved() {
 }
 
 #[test]
-fn are_sorted_by_date_and_by_no_filter_of_commits() {
+fn are_sorted_by_date_and_ignore_commit_filters() {
     let (repository, commits) = releases();
     let source = all(&repository.file_url(), json!({ "branch": "other", "paths": ["nothing"] }));
     let outcome = check(&source, NONE);
     assert_eq!(outcome.json(), json!([version("go1.20.1", &commits[4])]));
-    let warning = "warning: no effect with `version_type: tags`: `branch`, `paths`\n";
+    let warning = "warning: ignored with `version_type: tags`: `branch`, `paths`\n";
     assert_eq!(said(&outcome), warning);
 }
 
 #[test]
-fn are_chosen_by_one_of_several_globs_or_by_a_part_of_their_names() {
+fn are_filtered_by_globs_or_partial_regex() {
     let (repository, _) = releases();
     let (_server, url) = serve(&repository);
     let chosen = |more: Value| {
@@ -68,7 +68,7 @@ fn are_chosen_by_one_of_several_globs_or_by_a_part_of_their_names() {
 }
 
 #[test]
-fn say_when_no_tag_matches() {
+fn warn_if_no_tag_matches() {
     let (repository, _) = releases();
     for (more, expected) in [
         (json!({ "tag_filter": "v9.9.9" }), "matches `tag_filter: v9.9.9`\n"),
@@ -85,7 +85,7 @@ fn say_when_no_tag_matches() {
 }
 
 #[test]
-fn are_got_alone_and_shallow_with_the_commit_as_ref() {
+fn get_fetches_only_the_tag_at_depth_1() {
     let (repository, commits) = tagged();
     for allowed in [true, false] {
         repository.allow_any_commit(allowed);
@@ -108,7 +108,7 @@ fn are_got_alone_and_shallow_with_the_commit_as_ref() {
 }
 
 #[test]
-fn are_got_with_the_commit_of_the_version_when_they_were_moved_or_deleted() {
+fn get_checks_out_the_version_of_a_moved_or_deleted_tag() {
     let (repository, commits) = tagged();
     let (_server, url) = serve(&repository);
     repository.git(&["tag", "-f", "v1", &commits[2]]);
@@ -124,7 +124,7 @@ fn are_got_with_the_commit_of_the_version_when_they_were_moved_or_deleted() {
 }
 
 #[test]
-fn are_got_without_a_version_as_the_newest() {
+fn get_without_a_version_fetches_the_newest_tag() {
     let (repository, commits) = releases();
     let source = all(&repository.file_url(), json!({ "tag_sort": "version", "tag_regex": r"^go[0-9.]+$" }));
     let (_directory, outcome) = get(&source, NONE, json!({}));
@@ -132,7 +132,7 @@ fn are_got_without_a_version_as_the_newest() {
 }
 
 #[test]
-fn and_sets_of_branches_cannot_be_put() {
+fn put_is_refused() {
     let inputs = scratch::directory();
     for kind in ["tags", "branches"] {
         let source = json!({ "uri": "file:///nowhere", "version_type": kind });

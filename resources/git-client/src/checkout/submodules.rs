@@ -14,10 +14,10 @@ use crate::transport::git::Git;
 use crate::transport::lfs;
 use crate::transport::refusal::Refusal;
 
-/// The steps of searching for a submodule's commit further back in its history.
+/// The options of `git fetch` that deepen a shallow submodule until it has the recorded commit, in this order.
 const DEEPER: [&str; 3] = ["--deepen=100", "--deepen=1000", "--unshallow"];
 
-/// All branches of the submodule's remote: a shallow clone has only one, and the commit may be on another.
+/// The refspec for all branches of a submodule: a shallow clone has only one, and the commit may be on another.
 const HEADS: &str = "+refs/heads/*:refs/remotes/origin/*";
 
 /// The most paths that an error lists.
@@ -27,13 +27,13 @@ const MOST_PATHS: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Submodules {
-    /// All of them, or none.
+    /// All submodules, or none.
     Word(AllOrNone),
     /// The submodules at or below these paths.
     Paths(Vec<String>),
 }
 
-/// All of them, or none.
+/// All submodules, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AllOrNone {
@@ -83,9 +83,9 @@ impl Submodules {
 }
 
 /// The options for fetching submodules.
-pub struct Update<'u> {
+pub struct SubmoduleUpdate<'u> {
     /// The selected submodules.
-    pub which: &'u Submodules,
+    pub selection: &'u Submodules,
     /// Whether to fetch nested submodules.
     pub recursive: bool,
     /// Whether to check out the tip of the branch in `.gitmodules` instead of the recorded commit.
@@ -96,26 +96,26 @@ pub struct Update<'u> {
     pub depth: Option<u32>,
 }
 
-impl Update<'_> {
+impl SubmoduleUpdate<'_> {
     /// Fetches and checks out the selected submodules.
     pub async fn run(&self, git: &Git<'_>, repository: &Repository, directory: &Path) -> Result<()> {
-        if *self.which == Submodules::Word(AllOrNone::None) {
+        if *self.selection == Submodules::Word(AllOrNone::None) {
             return Ok(());
         }
         if !directory.join(".gitmodules").exists() {
-            return self.which.match_one_of::<&str>(&[]);
+            return self.selection.match_one_of::<&str>(&[]);
         }
         if self.remote {
             self.inherit_branch(repository)?;
         }
         // Group the submodules by key: one `git submodule update` for each key.
-        let mut groups: BTreeMap<Option<String>, Group> = BTreeMap::new();
+        let mut groups: BTreeMap<Option<String>, SubmoduleGroup> = BTreeMap::new();
         let submodules = repository.submodules().context("cannot read `.gitmodules`")?;
         let paths: Vec<_> = submodules.iter().map(|submodule| submodule.path().to_string_lossy()).collect();
-        self.which.match_one_of(&paths)?;
+        self.selection.match_one_of(&paths)?;
         for submodule in &submodules {
             let path = submodule.path();
-            if !self.which.includes(&path.to_string_lossy()) {
+            if !self.selection.includes(&path.to_string_lossy()) {
                 continue;
             }
             let url = submodule.opt_url_bytes().map(|url| String::from_utf8_lossy(url).into_owned());
@@ -160,16 +160,18 @@ impl Update<'_> {
     }
 
     /// Fetches the submodules of a group, with the key of the submodule at `url`, or the source's key.
-    async fn fetch(&self, git: &Git<'_>, directory: &Path, url: Option<&str>, group: &Group) -> Result<()> {
+    async fn fetch(&self, git: &Git<'_>, directory: &Path, url: Option<&str>, group: &SubmoduleGroup) -> Result<()> {
         let update = |depth| self.update(git, directory, url, &group.paths, depth);
         let mut finished = update(self.depth).await?;
-        // If the server does not serve commits by hash, the commit may be further back on a branch, where git does not
-        // search.
+        // If the server does not serve commits by hash, the commit may still be an ancestor of a branch, which git does
+        // not try.
         for more in DEEPER {
             if self.depth.is_none() || Refusal::of(&finished) != Some(Refusal::UnadvertisedCommit) {
                 break;
             }
-            git.context().console().step(format_args!("looking for a submodule's commit further back ({more})"));
+            git.context()
+                .console()
+                .step(format_args!("deepening the history of submodules to find a missing commit (git fetch {more})"));
             for shallow in group.repositories.iter().flat_map(|repository| shallow_repositories(repository)) {
                 let fetch =
                     git.network("fetch").directory(&shallow).args(["--progress", "--no-write-fetch-head", more]);
@@ -190,7 +192,7 @@ impl Update<'_> {
             fetched.hint("set `submodule_credentials` for submodules on other hosts or with other keys")?;
         } else if means(&said, Meaning::InheritedBranch) {
             fetched.hint(
-                "a nested submodule has `branch = .`, but its parent submodule is on no branch; name a branch in \
+                "a nested submodule has `branch = .`, but its parent submodule has a detached HEAD; name a branch in \
                  its `.gitmodules`, or set `submodule_recursive: false`",
             )?;
         } else {
@@ -229,10 +231,10 @@ impl Update<'_> {
 
 /// Submodules with the same key.
 #[derive(Default)]
-struct Group {
+struct SubmoduleGroup {
     /// The paths in the work tree.
     paths: Vec<PathBuf>,
-    /// The paths of the repositories, which may not exist yet.
+    /// The paths of the submodules' repositories, which may not exist yet.
     repositories: Vec<PathBuf>,
 }
 

@@ -40,7 +40,7 @@ impl<'a> Address<'a> {
         Some(Self { scheme, user, host, port, path: path.trim_start_matches('/') })
     }
 
-    /// Whether git connects to it over ssh.
+    /// Whether git uses ssh for this address.
     pub fn is_ssh(&self) -> bool {
         matches!(self.scheme, "ssh" | "git+ssh" | "ssh+git")
     }
@@ -58,7 +58,7 @@ pub fn host_and_port(text: &str) -> (&str, Option<u16>) {
     }
 }
 
-/// Whether a user name is safe in an ssh configuration and as an argument, where other characters have a meaning.
+/// Whether a user name is safe in an ssh configuration and as an argument: it has no character that is syntax there.
 pub fn is_plain_user(user: &str) -> bool {
     !user.starts_with('-') && user.chars().all(|c| c.is_ascii_alphanumeric() || "._@+-".contains(c))
 }

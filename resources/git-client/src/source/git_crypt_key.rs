@@ -13,7 +13,7 @@ pub fn decode(base64: &str) -> Result<Vec<u8>, &'static str> {
     if bytes.starts_with(MAGIC) {
         Ok(bytes)
     } else {
-        Err("is base64, but not of a git-crypt key (see `git-crypt export-key`)")
+        Err("is valid base64, but not a git-crypt key (expected the output of `git-crypt export-key`)")
     }
 }
 
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_base64_with_any_white_space() {
+    fn key_may_contain_white_space() {
         let file = [MAGIC, b"\0\0\0\x02 and so on, long enough to be broken into more than a line"].concat();
         let text = STANDARD.encode(&file);
         let (first, second) = text.split_at(20);

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 /// The first bytes of a decoded OpenSSH key (`PROTOCOL.key` in OpenSSH's sources).
 const OPENSSH_MAGIC: &[u8] = b"openssh-key-v1\0";
 
-/// Whether the key is well formed, and not encrypted unless there is a passphrase.
+/// Checks that the key is well-formed, and that an encrypted key has a passphrase.
 pub fn check_format(key: &str, has_passphrase: bool) -> Result<(), &'static str> {
     let lines: Vec<&str> = key.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let armoured =
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encrypted_key_needs_its_passphrase() {
+    fn encrypted_key_needs_a_passphrase() {
         let pem = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nabcd\n-----END RSA PRIVATE KEY-----";
         for key in [openssh("aes256-ctr").as_str(), pem] {
             assert!(check_format(key, false).unwrap_err().contains("private_key_passphrase has not been set"));

@@ -8,8 +8,8 @@ const SCHEMES: [&str; 7] = ["https", "http", "ssh", "git+ssh", "ssh+git", "git",
 /// A remote repository: its address and the credentials from its URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote {
-    /// The address for git. For ssh it keeps the user, which is part of the address; for http it has no user
-    /// information, which is a credential.
+    /// The address for git. An ssh address keeps its user, but no password. An http address has no user information,
+    /// because that is a credential.
     pub address: String,
     /// For http and https, the origin (`https://host:port`) that credentials may be sent to.
     pub origin: Option<String>,
@@ -69,7 +69,7 @@ impl Remote {
         self.origin.is_some()
     }
 
-    /// Whether the address is safe to pass to git.
+    /// Checks that the address is safe to pass to git.
     pub fn check_format(&self) -> Result<(), &'static str> {
         if self.address.starts_with('-') {
             return Err("must not begin with `-`");
@@ -98,7 +98,7 @@ pub fn decode(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| percent_decode(text))
 }
 
-/// Whether `name` is a valid branch name (`git check-ref-format`).
+/// Checks that `name` is a valid branch name (`git check-ref-format`).
 pub fn check_branch_name(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err("must not be empty".to_owned());
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_never_stay_in_an_http_address() {
+    fn http_address_contains_no_credentials() {
         let remote = Remote::parse("https://bob:p%40ss@Example.org:8443/a/b.git");
         assert_eq!(remote.address, "https://Example.org:8443/a/b.git");
         assert_eq!(remote.origin.as_deref(), Some("https://example.org:8443"));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ssh_address_keeps_its_user_but_no_password() {
+    fn ssh_address_keeps_its_user_but_no_password() {
         assert_eq!(Remote::parse("ssh://git@host:22/x").address, "ssh://git@host:22/x");
         assert_eq!(Remote::parse("ssh://git:secret@host/x").address, "ssh://git@host/x");
         let remote = Remote::parse("git://bob:secret@host:9418/x");

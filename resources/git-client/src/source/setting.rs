@@ -35,12 +35,12 @@ impl Setting {
 
     /// Whether the setting contains a credential, and must not be written into a clone.
     pub fn is_secret(&self) -> bool {
-        self.is_credential() || self.is_inline_helper() || !self.in_addresses().is_empty()
+        self.is_credential() || self.is_inline_helper() || !self.secrets_in_addresses().is_empty()
     }
 
     /// The secrets in the setting, to redact.
     pub fn secrets(&self) -> Vec<String> {
-        let mut secrets = self.in_addresses();
+        let mut secrets = self.secrets_in_addresses();
         if self.is_credential() || self.is_inline_helper() {
             // In a header, the credential is the last word.
             secrets.extend(
@@ -52,8 +52,8 @@ impl Setting {
         }
         if self.is_inline_helper() {
             let is_end = |c: char| c.is_whitespace() || ";'\"}&|".contains(c);
-            let answers = self.value.split("password=").skip(1);
-            secrets.extend(answers.filter_map(|answer| answer.split(is_end).next()).map(str::to_owned));
+            let values = self.value.split("password=").skip(1);
+            secrets.extend(values.filter_map(|value| value.split(is_end).next()).map(str::to_owned));
         }
         secrets
     }
@@ -70,9 +70,8 @@ impl Setting {
         name.starts_with("credential.") && name.ends_with(".helper") && self.value.trim_start().starts_with('!')
     }
 
-    /// Splits a rewrite rule whose address has a login (`url.https://bob:PASSWORD@host/.insteadOf`) into the rule
-    /// without the login and the parsed address. git passes the address to its transports as an argument, where a
-    /// password would be visible.
+    /// Removes the login from a rewrite rule (`url.https://bob:PASSWORD@host/.insteadOf`); returns the new rule and the
+    /// parsed address. git passes the address to its transports as an argument, where a password would be visible.
     pub fn without_login(&self) -> Option<(Self, Remote)> {
         let (section, key) = (self.name.get(..4)?, self.name.rsplit_once('.')?.1);
         let is_rule = section.eq_ignore_ascii_case("url.")
@@ -85,9 +84,9 @@ impl Setting {
         remote.is_http().then(|| (Self { name, value: self.value.clone() }, remote))
     }
 
-    /// The passwords and tokens in addresses (`url.https://bob:PASSWORD@host/.insteadOf`, `http.proxy`), both as
-    /// written and decoded.
-    fn in_addresses(&self) -> Vec<String> {
+    /// The passwords and tokens in addresses (`url.https://bob:PASSWORD@host/.insteadOf`, `http.proxy`), as written and
+    /// decoded.
+    fn secrets_in_addresses(&self) -> Vec<String> {
         let is_proxy = self.name.to_ascii_lowercase().ends_with("proxy");
         // The scheme of a proxy address is optional.
         let without_scheme = Some(self.value.as_str()).filter(|value| is_proxy && !value.contains("://"));
@@ -133,7 +132,7 @@ mod tests {
 
     #[test]
     fn login_is_split_from_rewrite_rule() {
-        let parted = |name: &str| {
+        let split = |name: &str| {
             let setting = Setting { name: name.to_owned(), value: "x".to_owned() };
             let (setting, Remote { origin, user, password, .. }) = setting.without_login()?;
             Some([setting.name, origin?, user?, password.unwrap_or_default()].join(" "))
@@ -154,7 +153,7 @@ mod tests {
                 &format!("url.https://host/.insteadOf https://host {token} x-oauth-basic"),
             ),
         ] {
-            assert_eq!(parted(name).as_deref(), Some(expected), "{name}");
+            assert_eq!(split(name).as_deref(), Some(expected), "{name}");
         }
         for name in [
             "url.https://bob@host/.insteadOf",
@@ -164,7 +163,7 @@ mod tests {
             "url.x",
             "http.https://bob:s3cret@host/.proxy",
         ] {
-            assert_eq!(parted(name), None, "{name}");
+            assert_eq!(split(name), None, "{name}");
         }
     }
 

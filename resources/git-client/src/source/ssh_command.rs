@@ -1,12 +1,12 @@
-//! Parses `core.sshCommand` of `git_config` into a program and its options. It runs without a shell, because the source
-//! adds options of its own.
+//! Parses `core.sshCommand` of `git_config` into a program and its options. The command runs without a shell, because
+//! other keys of the source add options to it.
 
 use std::path::Path;
 
 use crate::source::setting::Setting;
 
-/// The characters that have a meaning to a shell.
-const FOR_A_SHELL: &str = "$`;&|<>(){}*?[]~#!\n";
+/// The characters that are syntax for a shell.
+const SHELL_SYNTAX: &str = "$`;&|<>(){}*?[]~#!\n";
 
 /// The index and the parsed words of the last `core.sshCommand` in the settings.
 pub fn of_settings(settings: &[Setting]) -> Option<(usize, Result<Vec<String>, &'static str>)> {
@@ -17,7 +17,7 @@ pub fn of_settings(settings: &[Setting]) -> Option<(usize, Result<Vec<String>, &
 
 fn parse(command: &str) -> Result<Vec<String>, &'static str> {
     let words = words(command).ok_or(
-        "must not need a shell when the source configures ssh (`private_key`, `known_hosts`, `https_tunnel`, \
+        "must not use shell syntax when the source configures ssh (`private_key`, `known_hosts`, `https_tunnel`, \
          `forward_agent`)",
     )?;
     let program = words.first().and_then(|program| Path::new(program).file_name()).and_then(|name| name.to_str());
@@ -56,7 +56,7 @@ fn words(command: &str) -> Option<Vec<String>> {
                 }
             }
             '\\' => word.get_or_insert_default().push(characters.next()?),
-            other if FOR_A_SHELL.contains(other) => return None,
+            other if SHELL_SYNTAX.contains(other) => return None,
             other => word.get_or_insert_default().push(other),
         }
     }
@@ -77,10 +77,10 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_needs_a_shell_or_is_not_ssh() {
+    fn refuses_shell_syntax_and_other_programs() {
         for command in ["ssh $X", "ssh; id", "X=1 ssh", "ssh `id`", "ssh 'a", "ssh \"$HOME\"", "", "ssh > x", "ssh ~/x"]
         {
-            assert!(parse(command).unwrap_err().contains("not need a shell"), "{command}");
+            assert!(parse(command).unwrap_err().contains("not use shell syntax"), "{command}");
         }
         assert!(parse("plink -batch").unwrap_err().contains("must run `ssh`"));
         assert!(parse("ssh -F /dev/null").unwrap_err().contains("`-F`"));

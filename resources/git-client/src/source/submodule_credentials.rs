@@ -81,14 +81,14 @@ impl SubmoduleCredential {
     }
 }
 
-/// The servers that a login may be sent to.
+/// The host that a login may be sent to, optionally limited to a scheme or a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Host<'a> {
-    /// If set, only over this scheme.
+    /// The only allowed scheme; `None` for any.
     pub scheme: Option<&'a str>,
     /// The host name or address, without brackets.
     pub name: &'a str,
-    /// If set, only to this port.
+    /// The only allowed port; `None` for any.
     pub port: Option<u16>,
 }
 
@@ -98,7 +98,7 @@ impl<'a> Host<'a> {
         self.name.eq_ignore_ascii_case(name)
     }
 
-    /// Parses `host`, `host:port` or `scheme://host`; `None` if it is no such text.
+    /// Parses `host`, `host:port` or `scheme://host`; `None` for any other text.
     pub fn parse(text: &'a str) -> Option<Self> {
         let text = text.trim();
         let (scheme, authority) = match text.split_once("://") {
@@ -108,9 +108,9 @@ impl<'a> Host<'a> {
         };
         let (name, port) = host_and_port(authority);
         // Refuse text after the colon that is not a port.
-        let is_whole = port.is_some() || name.len() == authority.trim_matches(['[', ']']).len();
+        let has_valid_end = port.is_some() || name.len() == authority.trim_matches(['[', ']']).len();
         let is_name = !name.is_empty() && !name.contains(['/', '@', '*']) && !name.contains(char::is_whitespace);
-        (is_name && is_whole).then_some(Self { scheme, name, port })
+        (is_name && has_valid_end).then_some(Self { scheme, name, port })
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_may_have_a_scheme_and_a_port() {
+    fn host_may_have_a_scheme_or_a_port() {
         let host = |scheme, name, port| Some(Host { scheme, name, port });
         assert_eq!(Host::parse("git.example"), host(None, "git.example", None));
         assert_eq!(Host::parse("git.example:8443"), host(None, "git.example", Some(8443)));

@@ -1,7 +1,7 @@
 //! An ssh agent that holds the source's key, to be forwarded to the server (`forward_agent`).
 //!
-//! The agent is OpenSSH's. A companion runs it and stops it when the verb ends. If the verb is killed, the pipe between
-//! them closes, and the companion also stops the agent.
+//! A companion runs OpenSSH's agent, and stops it when the verb ends. If the verb is killed, the pipe between the verb
+//! and the companion closes, so the companion stops the agent then too.
 
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
@@ -61,13 +61,14 @@ impl Agent {
     }
 }
 
-const HINT: &str = "is the machine overloaded?";
+const HINT: &str = "the machine may be overloaded";
 
 fn run_agent(call: &CompanionCall) -> Result<CompanionAnswer> {
     let socket = call.arguments.first().context("there is no socket to listen on")?;
     let mut agent = Command::new("ssh-agent");
     agent.arg("-D").arg("-a").arg(socket).stdin(Stdio::null()).stdout(Stdio::null());
-    let mut agent = agent.spawn().context("cannot run `ssh-agent`").hint("it comes with OpenSSH's client")?;
+    let mut agent =
+        agent.spawn().context("cannot run `ssh-agent`").hint("install the OpenSSH client, which contains it")?;
     let outcome = wait_until_listening(&mut agent, Path::new(socket)).and_then(|()| {
         use std::io::Write as _;
         let mut output = std::io::stdout();
@@ -86,7 +87,7 @@ fn wait_until_listening(agent: &mut Child, socket: &Path) -> Result<()> {
     let deadline = Instant::now() + TIME_LIMIT;
     while UnixStream::connect(socket).is_err() {
         if let Some(status) = agent.try_wait()? {
-            return Err(anyhow!("`ssh-agent` exited at once ({status})"));
+            return Err(anyhow!("`ssh-agent` exited immediately ({status})"));
         }
         if Instant::now() >= deadline {
             return Err(anyhow!("`ssh-agent` did not start to listen within {} s", TIME_LIMIT.as_secs()));

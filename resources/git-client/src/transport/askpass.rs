@@ -1,7 +1,7 @@
 //! The companion that gives git user names and passwords, and ssh passphrases (`GIT_ASKPASS`, `SSH_ASKPASS`).
 //!
 //! git names the host in its question, and the companion answers only with a login for that host. If a server redirects
-//! git to another host, or a submodule is on another host, git does not get the login of the first one.
+//! git to another host, or a submodule is on another host, git does not get the login of the first host.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ const FOR_SUBMODULES: &str = "submodules";
 
 /// The companion's configuration. If a host has several logins, the first one is used.
 #[derive(Debug, Default, Deserialize)]
-struct Config {
+struct AskpassConfig {
     logins: Vec<Login>,
     passphrases: Vec<Passphrase>,
 }
@@ -50,7 +50,7 @@ struct Passphrase {
     passphrase: Secret,
 }
 
-/// The paths of the installed companions.
+/// The paths of the installed askpass companions.
 #[derive(Debug)]
 pub(crate) struct Askpass {
     /// For the repository: its logins come first.
@@ -61,12 +61,12 @@ pub(crate) struct Askpass {
 
 /// Installs the companions; `None` if there are no credentials.
 pub(crate) fn install(context: &Context, access: &Access, remote: &Remote, keys: &Keys) -> Result<Option<Askpass>> {
-    // Logins in `url.<base>.insteadOf` rules are removed from the rules, so they must be answered here.
+    // `transport/settings` removes the logins from `url.<base>.insteadOf` rules, so the companion provides them.
     let of_rules = settings::remotes_with_logins(&access.git_config).filter_map(|remote| {
         let (scheme, authority) = remote.origin.as_deref()?.split_once("://")?;
         Some(login_at(scheme, authority, remote.user.as_deref()?, &remote.password.unwrap_or_default()))
     });
-    let own: Vec<serde_json::Value> = of_rules.chain(logins_of_uri(access, remote)).collect();
+    let own: Vec<serde_json::Value> = of_rules.chain(source_logins(access, remote)).collect();
     let of_submodules: Vec<serde_json::Value> = access
         .submodule_credentials
         .iter()
@@ -96,8 +96,8 @@ pub(crate) fn install(context: &Context, access: &Access, remote: &Remote, keys:
     }))
 }
 
-/// The login of the source for each host that it may be sent to: those of `credential_hosts`, or the host of `uri`.
-fn logins_of_uri(access: &Access, remote: &Remote) -> Vec<serde_json::Value> {
+/// The source's login for each host that it may be sent to: those of `credential_hosts`, or the host of `uri`.
+fn source_logins(access: &Access, remote: &Remote) -> Vec<serde_json::Value> {
     let given = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
     let Some(username) = given(&access.username).or_else(|| remote.user.clone()) else { return Vec::new() };
     let password = access.password.as_ref().map(|password| password.expose().to_owned());
@@ -148,9 +148,9 @@ fn default_port(scheme: &str) -> Option<u16> {
 }
 
 fn answer(call: &CompanionCall) -> Result<CompanionAnswer> {
-    let config: Config = match std::fs::read(call.directory.join(CONFIG_FILE)) {
+    let config: AskpassConfig = match std::fs::read(call.directory.join(CONFIG_FILE)) {
         Ok(bytes) => serde_json::from_slice(&bytes)?,
-        Err(_) => Config::default(),
+        Err(_) => AskpassConfig::default(),
     };
     let question = call.arguments.first().map(|argument| argument.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(match config.answer(&question) {
@@ -159,7 +159,7 @@ fn answer(call: &CompanionCall) -> Result<CompanionAnswer> {
     })
 }
 
-impl Config {
+impl AskpassConfig {
     fn answer(&self, question: &str) -> Option<&str> {
         let lower = question.to_lowercase();
         if lower.starts_with("enter passphrase for") {
@@ -197,11 +197,11 @@ impl Config {
 mod tests {
     use super::*;
 
-    fn config(uri: &str) -> Config {
-        knowledge_of(uri, &[])
+    fn config(uri: &str) -> AskpassConfig {
+        config_with_hosts(uri, &[])
     }
 
-    fn knowledge_of(uri: &str, hosts: &[&str]) -> Config {
+    fn config_with_hosts(uri: &str, hosts: &[&str]) -> AskpassConfig {
         let access = Access {
             uri: uri.to_owned(),
             username: Some("bob".to_owned()),
@@ -209,7 +209,7 @@ mod tests {
             credential_hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             ..Access::default()
         };
-        let logins = logins_of_uri(&access, &access.remote());
+        let logins = source_logins(&access, &access.remote());
         let other = login(None, "sub.example", Some(8443), "eve", "other");
         let passphrases = [("/x/key", "open"), ("/x/key_0", "sesame")];
         let passphrases =
@@ -228,9 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn answers_for_credential_hosts_and_no_others() {
+    fn answers_only_for_credential_hosts() {
         for uri in ["https://example.org/x", "git@example.org:x"] {
-            let config = knowledge_of(uri, &["Example.org", "library.example:8443"]);
+            let config = config_with_hosts(uri, &["Example.org", "library.example:8443"]);
             for url in ["https://example.org", "https://example.org:444", "https://library.example:8443"] {
                 assert_eq!(config.answer(&format!("Username for '{url}': ")), Some("bob"), "{url}");
             }
@@ -238,9 +238,9 @@ mod tests {
                 assert_eq!(config.answer(&format!("Password for '{url}': ")), None, "{url}");
             }
         }
-        let elsewhere = knowledge_of("https://example.org/x", &["library.example"]);
+        let elsewhere = config_with_hosts("https://example.org/x", &["library.example"]);
         assert_eq!(elsewhere.answer("Password for 'https://example.org': "), None);
-        let in_clear = knowledge_of("http://example.org/x", &["example.org"]);
+        let in_clear = config_with_hosts("http://example.org/x", &["example.org"]);
         assert_eq!(in_clear.answer("Password for 'http://example.org': "), Some("s3cret"));
     }
 

@@ -1,7 +1,7 @@
 //! Default git settings, which the machine, the user, the repository and the pipeline can override.
 //!
-//! They are in a file that replaces the system configuration, which has the lowest precedence, and includes it. So a
-//! verb behaves the same in the image and on any machine.
+//! They are written to a file that git reads instead of the system configuration, which has the lowest precedence. The
+//! file includes the system configuration. So a verb behaves the same in the image and on any machine.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use jetway::{Context, Result};
 /// The private file with the defaults.
 const FILE: &str = "system_config";
 
-/// The sections of git-config(1). Pipelines written for the established resource rely on each of these.
+/// The defaults, in the format of git-config(1). Pipelines for the established resource rely on each of them.
 const DEFAULTS: &str = "\
 # A put that rebases or merges creates commits, for which git needs an identity.
 [user]

@@ -23,8 +23,8 @@ use crate::transport::settings;
 use crate::transport::ssh::{self, Ssh};
 use crate::transport::trust;
 
-/// A push has a longer silence limit by this factor, since the server may run hooks.
-const PUSH_PATIENCE: u32 = 10;
+/// The silence limit of a push is longer by this factor, since the server may run hooks.
+const PUSH_SILENCE_FACTOR: u32 = 10;
 
 /// The variables that make git use another repository than the one in its working directory.
 const REPOSITORY_VARIABLES: [&str; 8] = [
@@ -50,7 +50,7 @@ pub struct Git<'c> {
     rewrites_addresses: bool,
     has_ca_certs: bool,
     /// The errors of ssh that mean a missing `private_key`.
-    signs_of_missing_key: &'static [Meaning],
+    missing_key_errors: &'static [Meaning],
     traces: Option<Traces>,
     hints: Hints,
     askpass: Option<Askpass>,
@@ -71,7 +71,8 @@ impl<'c> Git<'c> {
         set("GIT_CONFIG_SYSTEM", defaults::install(context)?.as_os_str());
         let mut pairs: Vec<(String, String)> = [
             ("advice.detachedHead", "false"),
-            // No maintenance: it would run in the background after the verb, for a repository that is deleted soon.
+            // Disable maintenance: it would run in the background after the verb, for a repository that is deleted
+            // soon.
             ("gc.auto", "0"),
             ("maintenance.auto", "false"),
         ]
@@ -117,7 +118,7 @@ impl<'c> Git<'c> {
             pairs.push(("include.path".to_owned(), file.display().to_string()));
         }
         let is_ssh = Address::parse(&remote.address).is_some_and(|address| address.is_ssh());
-        let signs_of_missing_key: &[Meaning] = match access.known_hosts() {
+        let missing_key_errors: &[Meaning] = match access.known_hosts() {
             _ if keys.main.is_some() || !is_ssh => &[],
             Some(_) => &[Meaning::NoKey],
             None => &[Meaning::NoKey, Meaning::UnknownHostKey],
@@ -137,7 +138,7 @@ impl<'c> Git<'c> {
             is_debugged,
             rewrites_addresses,
             has_ca_certs: !access.ca_certs.is_empty(),
-            signs_of_missing_key,
+            missing_key_errors,
             traces,
             hints: access.hints,
             askpass,
@@ -152,8 +153,8 @@ impl<'c> Git<'c> {
         Self { lfs, ..self }
     }
 
-    /// Makes git not wait for the disk: for a new repository that nobody uses if the machine crashes. git does not sync the
-    /// files of a work tree either.
+    /// Turns off fsync, for a new repository that is not needed after a crash of the machine. (git does not sync the
+    /// files of a work tree either.)
     #[must_use]
     pub fn without_fsync(mut self) -> Self {
         self.settings.insert(0, ("core.fsync".to_owned(), "none".to_owned()));
@@ -228,7 +229,7 @@ impl<'c> Git<'c> {
         retry::prepare(self.context, command, self.traces.as_ref(), Effect::None)
     }
 
-    /// Like `network`, without retries: for a fetch that has a fallback.
+    /// Like `network`, but without retries: for a fetch that has a fallback.
     pub fn network_once(&self, subcommand: &str) -> Command {
         self.with_limit(self.command(subcommand))
     }
@@ -267,7 +268,7 @@ impl<'c> Git<'c> {
 
     fn with_push_limit(&self, command: Command) -> Command {
         let (name, value) = Lfs::progress_variable();
-        command.silence_limit(self.server_timeout * PUSH_PATIENCE, self.hints.silence).env(name, value)
+        command.silence_limit(self.server_timeout * PUSH_SILENCE_FACTOR, self.hints.silence).env(name, value)
     }
 
     /// Asks the server for the hash at the tip of `branch`, or of its default branch. If there is no such branch, falls
@@ -278,7 +279,7 @@ impl<'c> Git<'c> {
             None => vec!["HEAD".to_owned()],
         };
         let mut refs = self.remote_refs(&wanted, branch).await?;
-        // The server matches prefixes: ignore longer names.
+        // The server returns every ref that begins with a prefix: ignore longer names.
         let tip = wanted.iter().find_map(|name| refs.iter().position(|found| found.name == *name));
         let tip = tip.map(|position| refs.swap_remove(position));
         tip.map(|tip| tip.peeled.unwrap_or(tip.hash)).ok_or_else(|| self.no_such_branch(branch))
@@ -300,7 +301,7 @@ impl<'c> Git<'c> {
             match ls_refs::parse_response(&transport.stdout) {
                 Ok(refs) => return Ok(refs),
                 // `git ls-remote` would fail for the same reason.
-                Err(UnusableResponse) if ServerError::is_why(&transport) => {
+                Err(UnusableResponse) if ServerError::caused(&transport) => {
                     self.explain(transport, branch).with_context(|| self.cannot("read"))?;
                 }
                 Err(UnusableResponse) => {}
@@ -339,7 +340,7 @@ impl<'c> Git<'c> {
         }
         let said = finished.stderr.to_lowercase();
         let any = |meaning| means(&said, meaning);
-        if !ServerError::is_why(&finished) {
+        if !ServerError::caused(&finished) {
             return Err(finished.failure());
         }
         let error = jetway::Error::new(ServerError(finished.failure()));
@@ -347,7 +348,7 @@ impl<'c> Git<'c> {
             error.hint(self.hints.redirect)
         } else if any(Meaning::Login) {
             error.hint(self.hints.login)
-        } else if self.signs_of_missing_key.iter().any(|meaning| any(*meaning)) {
+        } else if self.missing_key_errors.iter().any(|meaning| any(*meaning)) {
             error.hint("set `private_key` in the source: an ssh address needs it")
         } else if any(Meaning::KeyRefused) {
             error.hint("check `private_key`, and that its public key has access to this repository")
@@ -356,7 +357,7 @@ impl<'c> Git<'c> {
         } else if any(Meaning::CertificateName) {
             error.hint("the server's certificate is for another host name; use a name from the certificate in `uri`")
         } else if any(Meaning::Certificate) {
-            // With GnuTLS, git's message does not distinguish the two.
+            // With GnuTLS, git's message does not say whether the certificate has expired or is not trusted.
             error.hint(
                 "the server's certificate has expired or is not trusted; to trust it, add its CA certificate to `ca_certs`",
             )

@@ -7,16 +7,16 @@ use jetway::{Advise as _, Finished, Result};
 
 use crate::transport::error_texts::{Meaning, means};
 
-/// Whether a checkout has git-lfs files or their pointers.
+/// Whether a checkout contains git-lfs files or their pointers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lfs {
     /// Download the files.
     Files,
-    /// Leave the pointers. git-lfs need not be installed.
+    /// Keep the pointers. git-lfs need not be installed.
     Pointers,
 }
 
-/// How often git-lfs tries to download or upload an object.
+/// How many times git-lfs tries to download or upload an object.
 const TRIES: &str = "3";
 
 /// The variable with the file that git-lfs writes its progress to.
@@ -50,7 +50,7 @@ impl Lfs {
     }
 }
 
-/// Turns a command that git-lfs made fail into an error with a hint.
+/// Turns a failed command into an error, with a hint if git-lfs caused the failure.
 pub fn explain(finished: Finished) -> Result<Finished> {
     let finished = without_progress(finished);
     if finished.is_success() {
@@ -64,7 +64,9 @@ pub fn explain(finished: Finished) -> Result<Finished> {
             "this repository needs git-lfs, which is not installed; `disable_git_lfs: true` checks out the pointers",
         )
     } else if any(Meaning::Lfs) && any(Meaning::LfsLogin) {
-        error.hint("the credentials of the source go to its own host only; set `submodule_credentials` for other hosts")
+        error.hint(
+            "the credentials of the source are sent only to its own host; set `submodule_credentials` for other hosts",
+        )
     } else {
         error
     })

@@ -9,10 +9,10 @@
 const FLUSH: &str = "0000";
 const DELIMITER: &str = "0001";
 
-/// The transport's answer if the server does not support version 2.
+/// The transport's response if the server does not support version 2.
 const FALLBACK: &[u8] = b"fallback\n";
 
-/// The first input of `git remote-http`. It answers when it has connected.
+/// The first input of `git remote-http`, which responds when it has connected.
 pub(crate) const CONNECT: &[u8] = b"stateless-connect git-upload-pack\n";
 
 /// A ref on the server.
@@ -44,20 +44,20 @@ pub(crate) fn request(prefixes: &[String]) -> Vec<u8> {
 /// Parses the output of `git remote-http`.
 ///
 /// The error means that the server speaks an older protocol version, or that the output is malformed.
-pub(crate) fn parse_response(answer: &[u8]) -> Result<Vec<RemoteRef>, UnusableResponse> {
-    if answer.starts_with(FALLBACK) {
+pub(crate) fn parse_response(output: &[u8]) -> Result<Vec<RemoteRef>, UnusableResponse> {
+    if output.starts_with(FALLBACK) {
         return Err(UnusableResponse);
     }
     // An empty line means that git has connected. The server's capabilities follow, then the refs.
-    let mut rest = answer.strip_prefix(b"\n").ok_or(UnusableResponse)?;
+    let mut rest = output.strip_prefix(b"\n").ok_or(UnusableResponse)?;
     let mut refs = Vec::new();
-    for is_answer in [false, true] {
+    for is_ref_list in [false, true] {
         loop {
             let (line, after) = next_packet(rest)?;
             rest = after;
             let Some(line) = line else { break };
             // Skip names that are not UTF-8: neither a pipeline nor a version can contain them.
-            if is_answer && let Ok(text) = std::str::from_utf8(line) {
+            if is_ref_list && let Ok(text) = std::str::from_utf8(line) {
                 refs.extend(remote_ref(text));
             }
         }
@@ -96,7 +96,7 @@ pub(crate) fn parse_listing(listing: &str) -> Vec<RemoteRef> {
     refs
 }
 
-/// The output has no usable list of refs.
+/// The error if the output has no usable list of refs.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UnusableResponse;
 
@@ -128,7 +128,7 @@ mod tests {
 
     const HASH: &str = "1111111111111111111111111111111111111111";
 
-    fn answer(refs: &[&str]) -> Vec<u8> {
+    fn response(refs: &[&str]) -> Vec<u8> {
         let capabilities = format!("{}{}{FLUSH}", packet("version 2\n"), packet("ls-refs=unborn\n"));
         let refs: String = refs.iter().map(|name| packet(&format!("{HASH} {name}\n"))).collect();
         format!("\n{capabilities}{refs}{FLUSH}0002").into_bytes()
@@ -145,8 +145,8 @@ mod tests {
     #[test]
     fn parses_refs_with_peeled_tags() {
         let tag = format!("refs/tags/v1 peeled:{}", "2".repeat(40));
-        let answer = answer(&["refs/heads/main", &tag, "HEAD symref-target:refs/heads/main"]);
-        let refs = parse_response(&answer).unwrap();
+        let response = response(&["refs/heads/main", &tag, "HEAD symref-target:refs/heads/main"]);
+        let refs = parse_response(&response).unwrap();
         assert_eq!(
             (refs[0].name.as_str(), refs[0].hash.as_str(), refs[0].peeled.as_ref()),
             ("refs/heads/main", HASH, None)
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn older_protocol_and_malformed_output_are_errors() {
-        let whole = answer(&["refs/heads/main"]);
+        let whole = response(&["refs/heads/main"]);
         let cut = whole.get(..whole.len() - 20).unwrap();
         for bytes in [b"fallback\n".as_slice(), b"", b"\n", b"\nzzzz", b"\n0003", cut] {
             assert_eq!(parse_response(bytes), Err(UnusableResponse), "{}", String::from_utf8_lossy(bytes));

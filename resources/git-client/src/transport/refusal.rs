@@ -14,11 +14,11 @@ pub struct ServerError(pub(super) jetway::Error);
 
 impl ServerError {
     /// Whether a command failed because of the server or the connection.
-    pub(super) fn is_why(finished: &Finished) -> bool {
-        let said = finished.stderr.to_lowercase();
+    pub(super) fn caused(finished: &Finished) -> bool {
+        let stderr = finished.stderr.to_lowercase();
         // `fatal: repository 'ADDRESS' not found`
         let has_no_repository = |line: &str| line.starts_with("fatal: repository '") && line.ends_with("' not found");
-        let is_sign = means(&said, Meaning::Server) || said.lines().any(has_no_repository);
+        let is_sign = means(&stderr, Meaning::Server) || stderr.lines().any(has_no_repository);
         !finished.is_success() && is_sign
     }
 }
@@ -36,22 +36,25 @@ impl std::error::Error for ServerError {
     }
 }
 
-/// The error if the server's HEAD names a missing branch and other branches exist.
+/// Builds the error for a server whose HEAD names a missing branch although other branches exist.
 pub fn no_default_branch(address: &str, branches: &[RemoteRef]) -> jetway::Error {
     /// The most branches that the error lists.
-    const MOST: usize = 10;
+    const MOST_BRANCHES: usize = 10;
     let names: Vec<String> = branches
         .iter()
         .filter_map(|branch| branch.name.strip_prefix("refs/heads/"))
-        .take(MOST)
+        .take(MOST_BRANCHES)
         .map(|name| format!("`{name}`"))
         .collect();
-    let more = if branches.len() > MOST { format!(" and {} more", branches.len() - MOST) } else { String::new() };
+    let more = match branches.len().saturating_sub(MOST_BRANCHES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
     anyhow!("the default branch of `{address}` does not exist: its HEAD names a missing branch")
         .hint(format!("set `branch` in the source; the server has {}{more}", names.join(", ")))
 }
 
-/// The remote's HEAD does not resolve to a commit.
+/// The error if the remote's HEAD does not resolve to a commit.
 #[derive(Debug)]
 pub struct NoDefaultBranch(pub(super) String);
 

@@ -30,7 +30,7 @@ const LONGEST_TRACE: u64 = 4 * 1024 * 1024;
 pub(crate) enum Effect {
     /// It only reads.
     None,
-    /// It changes something, and must not be repeated if the server may have done it.
+    /// It changes something, and must not be repeated if the server may have applied the change.
     Change,
 }
 
@@ -53,7 +53,7 @@ impl Traces {
     }
 }
 
-/// Makes a command retry after transient errors, if that cannot repeat a change on the server.
+/// Makes a command retry after transient errors, unless a retry could repeat a change on the server.
 pub(crate) fn prepare(context: &Context, command: Command, traces: Option<&Traces>, effect: Effect) -> Command {
     let file = traces.map(Traces::next);
     let command = match &file {
@@ -63,74 +63,75 @@ pub(crate) fn prepare(context: &Context, command: Command, traces: Option<&Trace
     let (console, started) = (context.console().clone(), Instant::now());
     command.again(move |finished, tries| {
         let trace = file.as_ref().and_then(Trace::take);
-        let verdict = verdict_of(finished, trace.as_ref(), effect);
-        pause(&console, &verdict, tries, started.elapsed())
+        let decision = retry_decision(finished, trace.as_ref(), effect);
+        pause(&console, &decision, tries, started.elapsed())
     })
 }
 
 /// The pause before the next attempt, with a warning; `None` if there is no next attempt.
-fn pause(console: &Console, verdict: &Verdict, tries: u32, elapsed: Duration) -> Option<Duration> {
-    let pause = match verdict.again {
+fn pause(console: &Console, decision: &RetryDecision, tries: u32, elapsed: Duration) -> Option<Duration> {
+    let pause = match decision.again {
         Again::No => return None,
         _ if tries >= RETRY.tries => {
-            console.warn(format_args!("{}; gave up after {tries} attempts", verdict.why));
+            console.warn(format_args!("{}; gave up after {tries} attempts", decision.why));
             return None;
         }
         Again::Paused => RETRY.pause_after(tries),
         Again::Asked(pause) => pause,
     };
     if elapsed.saturating_add(pause) > RETRY.total {
-        let (asked, most) = (pause.as_secs(), RETRY.total.as_secs());
-        console.warn(format_args!(
-            "{} and asks to retry in {asked} s; gave up, since retries take at most {most} s in total",
-            verdict.why
-        ));
+        let asked = match decision.again {
+            Again::Asked(pause) => format!(" and asks to retry in {} s", pause.as_secs()),
+            _ => String::new(),
+        };
+        let most = RETRY.total.as_secs();
+        console.warn(format_args!("{}{asked}; gave up, since retries take at most {most} s in total", decision.why));
         return None;
     }
-    console.warn(format_args!("{}; retrying in {:.1} s", verdict.why, pause.as_secs_f64()));
+    console.warn(format_args!("{}; retrying in {:.1} s", decision.why, pause.as_secs_f64()));
     Some(pause)
 }
 
 /// Whether to retry, and the reason for the message.
-struct Verdict {
+struct RetryDecision {
     again: Again,
     why: String,
 }
 
-impl Verdict {
+impl RetryDecision {
     fn no() -> Self {
         Self { again: Again::No, why: String::new() }
     }
 }
 
 /// Decides whether a finished command is retried.
-fn verdict_of(finished: &Finished, trace: Option<&Trace>, effect: Effect) -> Verdict {
+fn retry_decision(finished: &Finished, trace: Option<&Trace>, effect: Effect) -> RetryDecision {
     if finished.is_success() {
-        return Verdict::no();
+        return RetryDecision::no();
     }
-    verdict_of_stderr(&finished.stderr.to_lowercase(), trace, effect)
+    retry_decision_for_stderr(&finished.stderr.to_lowercase(), trace, effect)
 }
 
-fn verdict_of_stderr(said: &str, trace: Option<&Trace>, effect: Effect) -> Verdict {
+fn retry_decision_for_stderr(said: &str, trace: Option<&Trace>, effect: Effect) -> RetryDecision {
     let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("warning: "));
     let has_no_greeting =
         said.contains(NO_GREETING) && lines.all(|line| line == NO_GREETING || AFTER_NO_GREETING.contains(&line));
     let is_unreached = means(said, Meaning::Unreached) || has_no_greeting;
-    let is_undone = match trace.filter(|trace| trace.has_requests) {
-        Some(trace) => !trace.has_sent_a_push,
+    let has_changed_nothing = match trace.filter(|trace| trace.has_requests) {
+        Some(trace) => !trace.may_have_pushed,
         None => is_unreached,
     };
-    let repeatable = effect == Effect::None || is_undone;
+    let repeatable = effect == Effect::None || has_changed_nothing;
     if let Some(status) = status_in(said) {
         let headers = trace.filter(|trace| trace.status == Some(status)).map(|trace| trace.headers.clone());
         let again = after_answer(status, &headers.unwrap_or_default(), repeatable, SystemTime::now());
-        return Verdict { again, why: format!("the server answered {status}") };
+        return RetryDecision { again, why: format!("the server answered {status}") };
     }
     if !repeatable || !(is_unreached || means(said, Meaning::Transient)) || means(said, Meaning::Permanent) {
-        return Verdict::no();
+        return RetryDecision::no();
     }
     let why = if is_unreached { "the server cannot be reached" } else { "the connection was cut" };
-    Verdict { again: Again::Paused, why: why.to_owned() }
+    RetryDecision { again: Again::Paused, why: why.to_owned() }
 }
 
 /// The status of a failed request, from `The requested URL returned error: 503`.
@@ -145,7 +146,7 @@ struct Trace {
     /// Whether the command sent any request.
     has_requests: bool,
     /// Whether the request that changes refs was sent, or may have been.
-    has_sent_a_push: bool,
+    may_have_pushed: bool,
     /// The status of the last response.
     status: Option<StatusCode>,
     /// The headers of the last response.
@@ -158,7 +159,7 @@ impl Trace {
         let length = fs::metadata(file).ok()?.len();
         let text = if length <= LONGEST_TRACE { fs::read(file).ok() } else { None };
         let _ = fs::remove_file(file);
-        let unknown = Self { has_requests: true, has_sent_a_push: true, ..Self::default() };
+        let unknown = Self { has_requests: true, may_have_pushed: true, ..Self::default() };
         Some(text.map_or(unknown, |text| Self::parse(&String::from_utf8_lossy(&text))))
     }
 
@@ -168,7 +169,7 @@ impl Trace {
         for line in text.lines() {
             if let Some((_, sent)) = line.split_once("=> Send header: ") {
                 trace.has_requests = true;
-                trace.has_sent_a_push |= sent.starts_with("POST ") && sent.contains("/git-receive-pack");
+                trace.may_have_pushed |= sent.starts_with("POST ") && sent.contains("/git-receive-pack");
             } else if let Some((_, received)) = line.split_once("<= Recv header: ") {
                 if received.starts_with("HTTP/") {
                     let status = received.split_whitespace().nth(1);
@@ -207,38 +208,38 @@ mod tests {
             &["HTTP/1.1 401 Unauthorized", "Retry-After: 99", "HTTP/2 503", "retry-after: 7"],
         );
         assert_eq!(
-            verdict_of_stderr(UNAVAILABLE, Some(&text), Effect::None).again,
+            retry_decision_for_stderr(UNAVAILABLE, Some(&text), Effect::None).again,
             Again::Asked(Duration::from_secs(7))
         );
         text.headers.clear();
-        assert_eq!(verdict_of_stderr(UNAVAILABLE, Some(&text), Effect::None).again, Again::Paused);
-        assert_eq!(verdict_of_stderr(UNAVAILABLE, None, Effect::None).again, Again::Paused);
+        assert_eq!(retry_decision_for_stderr(UNAVAILABLE, Some(&text), Effect::None).again, Again::Paused);
+        assert_eq!(retry_decision_for_stderr(UNAVAILABLE, None, Effect::None).again, Again::Paused);
     }
 
     #[test]
     fn push_is_retried_only_if_it_has_certainly_changed_nothing() {
         let asked = trace("GET /x/info/refs?service=git-receive-pack HTTP/1.1", &["HTTP/1.1 200 OK"]);
         let sent = trace("POST /x/git-receive-pack HTTP/1.1", &["HTTP/1.1 200 OK"]);
-        assert_eq!(verdict_of_stderr(CUT, Some(&asked), Effect::Change).again, Again::Paused);
-        assert_eq!(verdict_of_stderr(CUT, Some(&sent), Effect::Change).again, Again::No);
-        assert_eq!(verdict_of_stderr(CUT, None, Effect::Change).again, Again::No);
-        assert_eq!(verdict_of_stderr(CUT, Some(&sent), Effect::None).again, Again::Paused);
-        assert_eq!(verdict_of_stderr(UNAVAILABLE, Some(&sent), Effect::Change).again, Again::No);
+        assert_eq!(retry_decision_for_stderr(CUT, Some(&asked), Effect::Change).again, Again::Paused);
+        assert_eq!(retry_decision_for_stderr(CUT, Some(&sent), Effect::Change).again, Again::No);
+        assert_eq!(retry_decision_for_stderr(CUT, None, Effect::Change).again, Again::No);
+        assert_eq!(retry_decision_for_stderr(CUT, Some(&sent), Effect::None).again, Again::Paused);
+        assert_eq!(retry_decision_for_stderr(UNAVAILABLE, Some(&sent), Effect::Change).again, Again::No);
         let later = trace("POST /x/git-receive-pack HTTP/1.1", &["HTTP/1.1 503 x", "Retry-After: 3"]);
         assert_eq!(
-            verdict_of_stderr(UNAVAILABLE, Some(&later), Effect::Change).again,
+            retry_decision_for_stderr(UNAVAILABLE, Some(&later), Effect::Change).again,
             Again::Asked(Duration::from_secs(3))
         );
         let refused =
             "ssh: connect to host h port 22: connection refused\nfatal: could not read from remote repository.";
-        assert_eq!(verdict_of_stderr(refused, None, Effect::Change).again, Again::Paused);
+        assert_eq!(retry_decision_for_stderr(refused, None, Effect::Change).again, Again::Paused);
         // git's output after a closed connection, if ssh prints nothing.
         let silent = "fatal: could not read from remote repository.\n\nplease make sure you have the correct access rights\nand the repository exists.";
         for effect in [Effect::None, Effect::Change] {
-            assert_eq!(verdict_of_stderr(silent, None, effect).again, Again::Paused);
+            assert_eq!(retry_decision_for_stderr(silent, None, effect).again, Again::Paused);
         }
         let closed = "connection to h closed by remote host.\nfatal: the remote end hung up unexpectedly";
-        assert_eq!(verdict_of_stderr(closed, None, Effect::Change).again, Again::No);
+        assert_eq!(retry_decision_for_stderr(closed, None, Effect::Change).again, Again::No);
     }
 
     #[test]
@@ -254,7 +255,7 @@ mod tests {
             "git: no such user\nfatal: could not read from remote repository.\n\nplease make sure you have the correct access rights",
             "",
         ] {
-            assert_eq!(verdict_of_stderr(said, None, Effect::None).again, Again::No, "{said}");
+            assert_eq!(retry_decision_for_stderr(said, None, Effect::None).again, Again::No, "{said}");
         }
     }
 }

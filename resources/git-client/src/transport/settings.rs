@@ -10,7 +10,7 @@ use crate::source::setting::Setting;
 /// The private file with the settings, which git includes.
 const FILE: &str = "git_config";
 
-/// The settings that have no effect, and the reasons. A name that ends with a dot is a whole section.
+/// The settings that have no effect, each with the reason. A name that ends with a dot stands for a whole section.
 const INEFFECTIVE: [(&str, &str); 5] = [
     ("clone.defaultRemoteName", "a get names the remote `origin`, which tasks and puts rely on"),
     ("core.editor", "a put never waits for an editor"),
@@ -23,7 +23,7 @@ const INEFFECTIVE: [(&str, &str); 5] = [
 const ASKPASS: (&str, &str) = ("core.askPass", "git gets its credentials from the source");
 
 /// The setting that has no effect if the source configures ssh.
-const SSH: (&str, &str) = ("ssh.variant", "the source configures ssh, which is then OpenSSH");
+const SSH: (&str, &str) = ("ssh.variant", "the source configures ssh, which must then be OpenSSH");
 
 /// Warns about settings that have no effect.
 pub(crate) fn warn_of_ineffective(settings: &[Setting], has_askpass: bool, has_ssh: bool, console: &Console) {
@@ -66,20 +66,20 @@ pub(crate) fn install(context: &Context, settings: &[Setting]) -> Result<Option<
 /// Whether these settings or the machine's configuration rewrite addresses (`url.<base>.insteadOf`).
 pub(crate) fn rewrite_addresses(settings: &[Setting]) -> bool {
     let is_rewrite = |name: &str| name.to_ascii_lowercase().starts_with("url.");
-    let of_machine = || {
+    let machine_rewrites = || {
         let configuration = git2::Config::open_default()?;
         let mut entries = configuration.entries(Some("^url\\."))?;
         Ok::<_, git2::Error>(entries.next().is_some())
     };
-    settings.iter().any(|setting| is_rewrite(&setting.name)) || of_machine().unwrap_or_default()
+    settings.iter().any(|setting| is_rewrite(&setting.name)) || machine_rewrites().unwrap_or_default()
 }
 
 /// Writes the settings into a clone for the following tasks, except credentials.
 pub fn write_to_clone(repository: &Repository, settings: &[Setting]) -> Result<()> {
-    let write_to_clone = || {
+    let write = || {
         let mut configuration = repository.config()?.open_level(git2::ConfigLevel::Local)?;
         let kept = settings.iter().filter(|setting| !setting.is_secret());
         kept.into_iter().try_for_each(|setting| configuration.set_str(&setting.name, &setting.value))
     };
-    write_to_clone().context("cannot write the settings of `git_config` into the clone")
+    write().context("cannot write the settings of `git_config` into the clone")
 }

@@ -1,7 +1,7 @@
 //! The companion that git runs instead of ssh. It runs ssh with a configuration and a key.
 //!
-//! `GIT_SSH_COMMAND` can be a path, which git runs without a shell, but then it has no arguments. So the companion adds
-//! them. It parses git's arguments for the destination, to choose the key.
+//! git runs `GIT_SSH_COMMAND` without a shell only if it is a plain path without arguments. So the companion adds the
+//! arguments. It finds the destination in git's arguments, and chooses the key for it.
 
 mod destination;
 
@@ -24,22 +24,22 @@ use crate::transport::agent::Agent;
 use crate::transport::keys::{Key, Keys};
 use crate::transport::tunnel;
 
-/// Becomes `ssh -F CONFIG ...`.
+/// Replaces itself with `ssh -F CONFIG ...`.
 pub(crate) const COMPANION: Companion = Companion { name: "jetway-ssh", run: become_ssh };
 
 /// The private file with the ssh configuration for all connections.
-const CONFIGURATION: &str = "ssh_config";
+const SSH_CONFIG: &str = "ssh_config";
 
 /// The private file with the companion's configuration, in its directory.
 const CONFIG_FILE: &str = "ssh.json";
 
 /// The companion's configuration.
 #[derive(Debug, Serialize, Deserialize)]
-struct Config {
+struct SshConfig {
     configuration: PathBuf,
     /// The default identity.
     identity: Identity,
-    /// The identities for some repositories, by their addresses.
+    /// The identities of submodules with their own keys, by the submodule's address.
     others: Vec<(String, Identity)>,
     forward: Option<Forward>,
     /// The tunnel companion, if the source has an `https_tunnel`.
@@ -57,7 +57,7 @@ struct Identity {
     user: Option<String>,
 }
 
-/// The host that the agent is forwarded to, and the socket of the agent; `None` for that of `SSH_AUTH_SOCK`.
+/// The host that an ssh agent is forwarded to. If `socket` is `None`, it is the agent of `SSH_AUTH_SOCK`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Forward {
     host: String,
@@ -65,7 +65,7 @@ struct Forward {
     socket: Option<PathBuf>,
 }
 
-/// The paths of the installed companions.
+/// The paths of the installed ssh companions.
 #[derive(Debug)]
 pub(crate) struct Ssh {
     /// For the repository, and for submodules without their own keys.
@@ -90,15 +90,15 @@ pub(crate) fn install(
     agent: Option<&Agent>,
 ) -> Result<Option<Ssh>> {
     let tunnel = tunnel::install(context, access)?;
-    let says_nothing =
+    let is_unconfigured =
         keys.all().next().is_none() && access.known_hosts().is_none() && tunnel.is_none() && !access.forward_agent;
-    if says_nothing {
+    if is_unconfigured {
         return Ok(None);
     }
     let private = context.private_directory();
-    let configuration = private.write(CONFIGURATION, configuration(context, access)?.as_bytes())?;
+    let configuration = private.write(SSH_CONFIG, configuration(context, access)?.as_bytes())?;
     let identity = |key: &Key| Identity { key: Some(key.file.clone()), user: key.user.clone() };
-    let mut config = Config {
+    let mut config = SshConfig {
         configuration,
         identity: match &keys.main {
             Some(key) => identity(key),
@@ -112,7 +112,7 @@ pub(crate) fn install(
             None => vec!["ssh".to_owned()],
         },
     };
-    let write = |directory: &Path, config: &Config| {
+    let write = |directory: &Path, config: &SshConfig| {
         private.write(directory.join(CONFIG_FILE), serde_json::to_string(config)?.as_bytes())
     };
     write(&private.path()?, &config)?;
@@ -149,7 +149,7 @@ fn configuration(context: &Context, access: &Access) -> Result<String> {
     Ok(text)
 }
 
-/// The agent is forwarded only to the host of `uri`: root on that host can use it.
+/// Forwards the agent only to the host of `uri`, because root on a host with a forwarded agent can use its keys.
 fn forward(remote: &Remote, agent: Option<&Agent>) -> Option<Forward> {
     let address = Address::parse(&remote.address).filter(Address::is_ssh)?;
     let socket = agent.map(|agent| agent.socket().to_owned());
@@ -158,9 +158,9 @@ fn forward(remote: &Remote, agent: Option<&Agent>) -> Option<Forward> {
 
 fn become_ssh(call: &CompanionCall) -> Result<CompanionAnswer> {
     let file = call.directory.join(CONFIG_FILE);
-    // Fail if the file is missing: ssh would fall back to the machine's keys.
+    // Fail if the file is missing: otherwise ssh would use the machine's keys.
     let config = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
-    let config: Config = serde_json::from_slice(&config)?;
+    let config: SshConfig = serde_json::from_slice(&config)?;
     let destination = Destination::of(&call.arguments);
     let (program, options) = config.command.split_first().ok_or_else(|| anyhow!("there is no program to run"))?;
     let mut ssh = Command::new(program);
@@ -175,7 +175,7 @@ fn become_ssh(call: &CompanionCall) -> Result<CompanionAnswer> {
     Ok(CompanionAnswer::Become(ssh))
 }
 
-impl Config {
+impl SshConfig {
     /// The options for one connection, in the format of `ssh -o`.
     fn options(&self, destination: Option<&Destination>) -> Result<Vec<OsString>> {
         let mut options: Vec<OsString> = Vec::new();
@@ -184,7 +184,7 @@ impl Config {
             option.push(value);
             options.push(option);
         };
-        let other = destination.and_then(|to| self.others.iter().find(|(url, _)| to.is(url)));
+        let other = destination.and_then(|to| self.others.iter().find(|(url, _)| to.is_repository_at(url)));
         let identity = other.map_or(&self.identity, |(_, identity)| identity);
         let is_forwarded = |forward: &&Forward| {
             destination.is_some_and(|to| {

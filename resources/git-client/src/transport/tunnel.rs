@@ -57,8 +57,7 @@ pub(crate) fn install(context: &Context, access: &Access) -> Result<Option<PathB
     COMPANION.install(private).map(Some)
 }
 
-/// The value of ssh's `ProxyCommand`. A shell runs it, so `host` may contain only characters without a meaning to the
-/// shell.
+/// The value of ssh's `ProxyCommand`. A shell runs it, so a `host` with shell syntax is refused.
 pub(crate) fn command(companion: &Path, host: &str, port: u16) -> Result<String> {
     let is_plain = !host.is_empty()
         && !host.starts_with('-')
@@ -106,7 +105,7 @@ impl Proxy {
         Ok((stream, rest))
     }
 
-    /// Connects to the proxy. Tries its addresses in order.
+    /// Connects to the first address of the proxy that accepts the connection.
     fn connect_to_proxy(&self, deadline: Instant) -> Result<TcpStream> {
         let addresses = (self.host.as_str(), self.port).to_socket_addrs();
         let addresses = addresses.map_err(|_| anyhow!("cannot resolve the host name of the proxy"))?;
@@ -141,10 +140,10 @@ impl Proxy {
             }
             let is_http = read.iter().zip(b"HTTP/1.").all(|(found, expected)| found == expected);
             if !is_http {
-                return Err(anyhow!("its answer is not an HTTP response"));
+                return Err(anyhow!("the proxy did not send an HTTP response"));
             }
             if length == 0 {
-                return Err(anyhow!("the proxy closed the connection without an answer"));
+                return Err(anyhow!("the proxy closed the connection without a response"));
             }
             if read.len() > LONGEST_HEAD {
                 return Err(anyhow!("the header of the proxy's response is longer than {} KiB", LONGEST_HEAD / 1024));
@@ -152,14 +151,14 @@ impl Proxy {
         }
     }
 
-    /// Checks the status of the response.
+    /// Turns a response that refuses the tunnel into an error with a hint.
     fn check_status(&self, head: &str, target: &str) -> Result<()> {
         let line = head.lines().next().unwrap_or_default();
         let mut words = line.splitn(3, ' ');
         let version = words.next().unwrap_or_default();
         let status = words.next().unwrap_or_default();
         if !version.starts_with("HTTP/1.") || status.len() != 3 || !status.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(anyhow!("its answer is not an HTTP response"));
+            return Err(anyhow!("the proxy did not send an HTTP response"));
         }
         if status.starts_with('2') {
             return Ok(());
@@ -196,7 +195,7 @@ impl Proxy {
     }
 }
 
-/// Relays bytes in both directions. Returns when the server closes. When ssh ends, it also ends this program.
+/// Relays bytes in both directions until the server closes the connection. When ssh exits first, it kills this program.
 fn relay(stream: &TcpStream, first: &[u8]) -> Result<()> {
     let mut output = File::from(duplicate(io::stdout())?);
     let mut input = File::from(duplicate(io::stdin())?);

@@ -1,4 +1,4 @@
-//! Any text as a pattern: it is compiled or refused with a reason, and matches in good time.
+//! Fuzzes patterns: any text is compiled or refused with a reason, and matching takes linear time.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Anything at all as a request to this resource type: it is read or refused, and a secret in it is in no message.
+//! Fuzzes requests: any input is parsed or refused, and no message contains a secret of it.
 #![no_main]
 
 use jetway::{Colour, Console, KeyPolicy, Part, Redactor, ResourceType, Verb, check_request, lines};
@@ -6,7 +6,7 @@ use jetway_git::Git;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
-/// Stands where the source has secrets, and in a place of its own in an address.
+/// The value of every secret key of the source, and of the password in its address.
 const SECRET: &str = "hunter2hunter2";
 
 fuzz_target!(|bytes: &[u8]| {
@@ -26,15 +26,15 @@ fuzz_target!(|bytes: &[u8]| {
         "submodule_credentials": [{ "host": "sub.example", "username": "bob", "password": SECRET }],
         "git_config": [{ "name": "http.extraHeader", "value": format!("Authorization: Basic {SECRET}") }],
     });
-    // Each key of what the fuzzer has made stands beside them, unless it takes the place of one.
+    // Add the keys of the input, except those that the source already has.
     let mut all = value.as_object().cloned().unwrap_or_default();
     all.extend(source.as_object().cloned().unwrap_or_default());
     for verb in [Verb::Check, Verb::Get, Verb::Put] {
         let request = json!({ "source": all, "version": value, "params": value });
         let console = Console::new(std::io::sink(), Redactor::default(), Colour::Never);
         if let Err(error) = check_request::<Git>(verb, request.to_string().as_bytes(), &console) {
-            let told = lines(&error).iter().any(|line| console.redactor().redact(line.text()).contains(SECRET));
-            assert!(!told, "{:?}", lines(&error));
+            let is_leaked = lines(&error).iter().any(|line| console.redactor().redact(line.text()).contains(SECRET));
+            assert!(!is_leaked, "{:?}", lines(&error));
         }
     }
 });

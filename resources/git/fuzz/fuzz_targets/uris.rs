@@ -1,4 +1,4 @@
-//! Any text as a URI: no HTTP address has its credentials, and no usable address is an option or a program.
+//! Fuzzes URIs: an HTTP address contains no credentials, and git takes no accepted address for an option or a program.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -13,21 +13,21 @@ use jetway_git_client::transport::git::Git;
 /// The fewest hexadecimal digits of an abbreviated hash.
 const FEWEST_DIGITS: u32 = 7;
 
-/// The output of `git describe`, or an empty text if it fails. `is_untouched` is whether the checkout used git's default
-/// settings.
+/// The output of `git describe`, or an empty text if it fails. `has_default_settings` tells whether the checkout used
+/// git's default settings.
 pub(crate) async fn text(
     git: &Git<'_>,
     repository: &Repository,
     directory: &Path,
     options: &str,
-    is_untouched: bool,
+    has_default_settings: bool,
 ) -> Result<String> {
-    let about_changes = |option: &&str| option.starts_with("--dirty") || option.starts_with("--broken");
+    let detects_changes = |option: &&str| option.starts_with("--dirty") || option.starts_with("--broken");
     let mut options: Vec<&str> = options.split_whitespace().collect();
-    if is_untouched && is_as_committed(repository)? {
-        // git would read every file again: the timestamps of files that were just written do not prove that they are
-        // unchanged.
-        options.retain(|option| !about_changes(option));
+    if has_default_settings && is_as_committed(repository)? {
+        // Skip these options, which compare every file: git cannot trust the timestamps of files that were just
+        // written.
+        options.retain(|option| !detects_changes(option));
         if options == ["--always"]
             && !has_annotated_tags(repository)?
             && let Some(hash) = abbreviated_head(repository)?
@@ -39,8 +39,8 @@ pub(crate) async fn text(
     Ok(if described.is_success() { described.text() } else { String::new() })
 }
 
-/// Whether a fresh checkout is certainly identical to its commit: there are no attributes (gitattributes(5)), which can
-/// convert files, and no submodules, which can be at another commit.
+/// Whether a fresh checkout is certainly identical to its commit. It may differ if there are attributes
+/// (gitattributes(5)), which can convert files, or submodules, which can be at another commit.
 fn is_as_committed(repository: &Repository) -> Result<bool> {
     const SUBMODULE: u32 = 0o160_000;
     let index = repository.index().context("cannot read the index")?;
@@ -48,8 +48,9 @@ fn is_as_committed(repository: &Repository) -> Result<bool> {
         let name = entry.path.rsplit(|byte| *byte == b'/').next();
         entry.mode != SUBMODULE && name != Some(b".gitattributes")
     };
-    let of_user = repository.config().is_ok_and(|settings| settings.get_path("core.attributesFile").is_ok());
-    Ok(!of_user && !repository.path().join("info/attributes").exists() && index.iter().all(is_plain))
+    let has_user_attributes =
+        repository.config().is_ok_and(|settings| settings.get_path("core.attributesFile").is_ok());
+    Ok(!has_user_attributes && !repository.path().join("info/attributes").exists() && index.iter().all(is_plain))
 }
 
 /// Whether the repository has tags that `git describe` uses by default.
@@ -64,8 +65,8 @@ fn has_annotated_tags(repository: &Repository) -> Result<bool> {
     Ok(false)
 }
 
-/// The abbreviated hash of HEAD, as long as git makes it: the expected length for so many objects, and longer if another
-/// object begins with the same digits. `None` if `core.abbrev` sets another length.
+/// The hash of HEAD, abbreviated to the same length as by git: the expected length for the number of objects, or longer
+/// if the hash of another object begins with the same digits. `None` if `core.abbrev` sets the length.
 fn abbreviated_head(repository: &Repository) -> Result<Option<String>> {
     if repository.config()?.get_string("core.abbrev").is_ok() {
         return Ok(None);
@@ -81,8 +82,7 @@ fn abbreviated_head(repository: &Repository) -> Result<Option<String>> {
     Ok(Some(hash))
 }
 
-/// The length of hashes in a repository with so many objects: `n` objects collide at half the digits of `n`
-/// (object-name.c of git).
+/// The length of abbreviated hashes in a repository with this number of objects (object-name.c in git's sources).
 fn expected_digits(objects: u64) -> usize {
     let bits = objects.checked_ilog2().unwrap_or(0) + 1;
     usize::try_from(bits.div_ceil(2).max(FEWEST_DIGITS)).unwrap_or(usize::MAX)
@@ -90,7 +90,7 @@ fn expected_digits(objects: u64) -> usize {
 
 /// The number of objects in packs, from the fan-out tables of their indexes (gitformat-pack(5)).
 fn packed_objects(repository: &Repository) -> io::Result<u64> {
-    /// A signature, a version, and 255 counts before the last one.
+    /// The offset of the last count: after a signature, a version and 255 counts.
     const TOTAL: u64 = 8 + 255 * 4;
     let mut objects = 0;
     for entry in fs::read_dir(repository.path().join("objects/pack"))? {
@@ -140,7 +140,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         git(path, &["init", "-q", "."]);
-        // So many objects that some hashes have the same seven digits.
+        // With this many objects, some hashes begin with the same seven digits.
         let blob = |number: u32| format!("blob\ndata <<X\n{number}\nX\n");
         fs::write(path.join("blobs"), (0..17_000).map(blob).collect::<String>()).unwrap();
         let mut import = Command::new("git");

@@ -104,7 +104,7 @@ impl CommitFacts {
     ) -> Result<()> {
         let (timestamp, described) = (
             self.timestamp(git, directory, formats).await?,
-            describe::text(git, repository, directory, formats.describe, formats.is_untouched).await?,
+            describe::text(git, repository, directory, formats.describe, formats.has_default_settings).await?,
         );
         let line = |text: &str| if text.is_empty() { Vec::new() } else { format!("{text}\n").into_bytes() };
         let short: String = reference.chars().take(SHORT_REF).collect();
@@ -115,8 +115,8 @@ impl CommitFacts {
             ("commit", line(&self.commit)),
             ("author", line(&self.author)),
             ("author_date", line(&self.author_date)),
-            // These two name the author: they are used to notify the author of a change, and the committer of a merge
-            // may be the hosting service.
+            // These two files contain the author: tasks use them to notify the author of a change, and the committer of
+            // a merge may be the hosting service.
             ("committer", self.author_email.clone().into_bytes()),
             ("committer_name", self.author.clone().into_bytes()),
             ("committer_date", line(&self.committer_date)),
@@ -144,7 +144,7 @@ impl CommitFacts {
         }
         let log = git.command("log").directory(directory).args(["-1", "--format=%cd"]).quiet();
         let log = log.arg(format!("--date={}", formats.timestamp)).arg("--").run().await?;
-        Ok(log.success().context("cannot write the time by `timestamp_format`")?.text())
+        Ok(log.success().context("cannot format the commit time with `timestamp_format`")?.text())
     }
 }
 
@@ -156,10 +156,10 @@ pub(crate) struct Formats<'f> {
     pub(crate) timestamp: &'f str,
     /// Options of `git describe`.
     pub(crate) describe: &'f str,
-    /// The tag for `.git/tag`, when tags are the versions.
+    /// The content of `.git/tag`, if tags are the versions.
     pub(crate) tag: Option<&'f str>,
     /// Whether the checkout used git's default settings.
-    pub(crate) is_untouched: bool,
+    pub(crate) has_default_settings: bool,
 }
 
 /// Formats the text like `printf` with one `%s` argument. Supports a width and a precision (`%-10.5s`), `%%` and the
@@ -205,7 +205,7 @@ fn formatted<'f>(format: &'f str, short: &str) -> Option<(String, &'f str)> {
         None => (usize::MAX, rest),
     };
     let rest = rest.strip_prefix('s')?;
-    // Limit the width to three digits.
+    // Limit the width to three digits, so that a typo cannot allocate gigabytes.
     let width: usize = if width.is_empty() { 0 } else { width.parse().ok().filter(|_| width.len() <= 3)? };
     let formatted: String = short.chars().take(precision).collect();
     Some((if is_left { format!("{formatted:<width$}") } else { format!("{formatted:>width$}") }, rest))
@@ -221,7 +221,7 @@ fn names_at(repository: &Repository, commit: Oid, prefix: &str) -> Result<String
     for reference in repository.references_glob(&format!("{prefix}*"))? {
         let reference = reference?;
         let target = reference.resolve().ok().and_then(|reference| reference.target());
-        if target.is_some_and(|target| raw_commit::untagged(repository, target) == commit) {
+        if target.is_some_and(|target| raw_commit::peeled(repository, target) == commit) {
             let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
             names.push(name.strip_prefix(prefix).unwrap_or(&name).to_owned());
         }

@@ -9,7 +9,7 @@ use jetway_git_client::source::remote::is_commit_hash;
 use jetway_git_client::transport::git::Git;
 use jetway_git_client::transport::refusal::Refusal;
 
-/// The refs that protect commits fetched by hash from git's garbage collection.
+/// The prefix of refs for commits that were fetched by hash. The refs keep git from garbage-collecting the commits.
 const COMMITS: &str = "refs/jetway/fetched";
 
 /// Fetches each of `names`: a branch as a local branch, a tag as a tag, a full ref under its own name, a commit by its
@@ -30,9 +30,10 @@ pub(crate) async fn fetch(git: &Git<'_>, repository: &Repository, directory: &Pa
     if matches!(Refusal::of(&finished), Some(Refusal::UnknownCommit | Refusal::UnadvertisedCommit)) {
         let commits: Vec<&str> = names.iter().filter(|name| is_commit_hash(name)).map(|name| name.as_str()).collect();
         let error = finished.failure().context(git.cannot("fetch from"));
-        return Err(
-            error.context(format!("`fetch` lists commit `{}`, which the server does not serve", commits.join("`, `")))
-        );
+        return Err(error.context(format!(
+            "`fetch` lists commit `{}`, which the server does not have or does not serve by hash",
+            commits.join("`, `")
+        )));
     }
     git.explain(finished, None).with_context(|| git.cannot("fetch"))?;
     Ok(())

@@ -1,4 +1,4 @@
-//! git's packet trace, which shows the refs that the server listed: git does not print them.
+//! Reads git's packet trace, which contains the refs that the server listed. git does not print them otherwise.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jetway::{Command, Result};
 use jetway_git_client::transport::git::Git;
 
-/// The most bytes that are read of a trace. The list of refs is at the beginning; 64 MiB hold about 500,000 refs.
+/// How many bytes of a trace are read. The list of refs is at the beginning. 64 MiB contain about 500,000 refs.
 const LONGEST_TRACE: u64 = 64 * 1024 * 1024;
 
 /// The packet trace of a command.
@@ -21,8 +21,8 @@ impl PacketTrace {
         Ok(Self { file: git.context().private_directory().path()?.join("packets") })
     }
 
-    /// Adds the trace to a command.
-    pub(crate) fn of(&self, command: Command) -> Command {
+    /// Makes a command write the trace.
+    pub(crate) fn add_to(&self, command: Command) -> Command {
         command.env("GIT_TRACE_PACKET", &self.file)
     }
 
@@ -38,12 +38,12 @@ impl PacketTrace {
 /// Parses a line of a trace; returns the packet if git received it.
 fn received(line: &str) -> Option<&str> {
     let (receiver, packet) = line.split_once("< ")?;
-    // For a local repository, the server writes into the same trace. It receives requests.
+    // For a local repository, the server writes to the same trace. Skip the packets that it receives.
     (!receiver.ends_with("upload-pack")).then_some(packet)
 }
 
-/// Whether the server may have notes, from a trace of a command that asked for refs below `refs/notes/`. A trace without a
-/// complete list of refs does not exclude them: the dumb HTTP protocol has no packets.
+/// Whether the server may have notes, by the trace of a command that requested the refs below `refs/notes/`. The server
+/// has none only if the trace contains a complete list of refs. (The dumb HTTP protocol has no packets.)
 pub(crate) fn may_have_notes(received: impl Iterator<Item = String>) -> bool {
     let mut lists_refs = false;
     for packet in received {
@@ -63,7 +63,7 @@ pub(crate) fn may_have_notes(received: impl Iterator<Item = String>) -> bool {
     true
 }
 
-/// Whether a packet is a ref: `HASH NAME`, with attributes in protocol 2 and capabilities in the others.
+/// Whether a packet is a ref: `HASH NAME`, with attributes in protocol version 2 and capabilities in older versions.
 fn is_ref(packet: &str) -> bool {
     packet.split_once(' ').is_some_and(|(hash, name)| {
         matches!(hash.len(), 40 | 64)
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_a_local_server_receives_are_skipped() {
+    fn packets_received_by_a_local_server_are_skipped() {
         assert_eq!(received("t pkt-line.c:80 packet:        clone< 0000"), Some("0000"));
         assert_eq!(received("t pkt-line.c:80 packet:  upload-pack< 0000"), None);
         assert_eq!(received("t pkt-line.c:80 packet:        clone> 0000"), None);

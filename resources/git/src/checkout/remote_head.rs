@@ -1,8 +1,8 @@
-//! Finds the server's default branch during a fetch of other refs.
+//! Finds the server's default branch during a fetch of other refs, without another request.
 //!
-//! `git clone` creates `origin/HEAD`, but `git fetch` before git 2.48 does not, nor does it print the server's HEAD. So
-//! the fetch has a pattern that only HEAD matches, to list it, and a negative refspec, to not fetch it. git's packet
-//! trace has the server's answer. This saves a request.
+//! `git clone` creates `origin/HEAD`. `git fetch` before git 2.48 does not, and does not print the server's HEAD
+//! either. So two refspecs are added to the fetch: a pattern that only HEAD matches, so that the server lists HEAD, and
+//! a negative refspec, so that git does not fetch it. The server's response is in git's packet trace.
 
 use anyhow::Context as _;
 use git2::Repository;
@@ -11,8 +11,8 @@ use jetway::Result;
 /// The refspecs that make git list HEAD without fetching it.
 pub(crate) const LIST_HEAD: &[&str] = &["+HEAD*:refs/jetway/HEAD*", "^HEAD"];
 
-/// The default branch that a received packet names: in protocol 2 (gitprotocol-v2, "ls-refs") by `HASH HEAD
-/// symref-target:REF`, in the others (gitprotocol-capabilities, "symref") by `symref=HEAD:REF`.
+/// Parses the default branch from a received packet: `HASH HEAD symref-target:REF` in protocol version 2
+/// (gitprotocol-v2, "ls-refs"), `symref=HEAD:REF` in older versions (gitprotocol-capabilities, "symref").
 pub(crate) fn default_branch(packet: &str) -> Option<String> {
     let target = packet.split_once(" HEAD symref-target:").or_else(|| packet.split_once(" symref=HEAD:"))?.1;
     target.split([' ', '\\']).next()?.strip_prefix("refs/heads/").map(str::to_owned)

@@ -10,7 +10,7 @@ use crate::source::Source;
 use crate::source::labels::VersionType;
 use crate::version::Version;
 
-/// What a get checks out.
+/// The commit that a get checks out, and the tag or branch of the version.
 #[derive(Debug, Default)]
 pub(crate) struct Target {
     /// The commit; `None` for the tip of the branch.
@@ -31,7 +31,7 @@ impl Target {
             check_branch_name(branch).map_err(|problem| anyhow!("the version's branch {problem}"))?;
         }
         let (reference, branch) = (&version.reference, version.branch.clone());
-        // HEAD is the tip of the followed branch, as in git.
+        // HEAD stands for the tip of the followed branch.
         if reference == "HEAD" {
             return Ok(Self { branch, ..Self::default() });
         }
@@ -84,13 +84,13 @@ impl Target {
     /// Warns if the tag was moved since the version was found. The get still checks out the commit of the version.
     pub(crate) fn warn_of_moved_tag(&self, git: &Git<'_>, repository: &Repository) {
         let (Some(tag), Some(commit)) = (&self.tag, self.commit) else { return };
-        let named = repository.find_reference(&format!("refs/tags/{tag}")).and_then(|found| found.peel_to_commit());
-        if let Ok(named) = named
-            && named.id() != commit
+        let current = repository.find_reference(&format!("refs/tags/{tag}")).and_then(|found| found.peel_to_commit());
+        if let Ok(current) = current
+            && current.id() != commit
         {
             git.context().console().warn(format_args!(
                 "tag `{tag}` was moved to {}; checking out {commit}, its commit when the version was found",
-                named.id()
+                current.id()
             ));
         }
     }

@@ -13,7 +13,7 @@ use git2::{ObjectType, Oid, Repository};
 use jetway::http::{HttpSettings, TimeoutKeys};
 use jetway::{Advise as _, Context, Finished, Result, anyhow};
 
-use self::signature::Signed;
+use self::signature::SignedCommit;
 use crate::raw_commit::RawCommit;
 use crate::source::Source;
 use crate::source::key_id::KeyId;
@@ -33,16 +33,16 @@ const STATUS: &str = "[GNUPG:] ";
 /// The keys whose signatures are accepted.
 pub(crate) struct TrustedKeys<'c> {
     context: &'c Context,
-    /// A keyring with the GPG keys.
+    /// The keyring file with the GPG keys.
     keyring: Option<PathBuf>,
-    /// The allowed signers file with the SSH keys.
+    /// The file with the SSH keys, in the allowed signers format.
     allowed_signers: Option<PathBuf>,
 }
 
 impl<'c> TrustedKeys<'c> {
     /// Collects the keys; `None` if the source requires no signature.
     pub(crate) async fn collect(context: &'c Context, source: &Source) -> Result<Option<Self>> {
-        // If one of these keys is set, verification is on, even if no key results: then every signature is refused.
+        // Verification is on if one of these keys is set. If no trusted key results from it, every commit is refused.
         if source.commit_verification_keys.is_empty()
             && source.commit_verification_key_ids.is_empty()
             && source.allowed_signers.is_none()
@@ -77,14 +77,14 @@ impl<'c> TrustedKeys<'c> {
     /// Fails unless one of the keys has signed the commit.
     pub(crate) async fn verify(&self, repository: &Repository, commit: Oid) -> Result<()> {
         let database = repository.odb()?;
-        // If it is an annotated tag, verify its commit, which is checked out.
+        // The version may be an annotated tag: verify its commit, which is checked out.
         let commit = match database.read_header(commit) {
             Ok((_, ObjectType::Tag)) => repository.find_object(commit, None)?.peel(ObjectType::Commit)?.id(),
             _ => commit,
         };
         let object = database.read(commit).with_context(|| format!("cannot read commit `{commit}`"))?;
         let not_signed = || format!("The commit {commit} is not signed by a key that the source names");
-        let Some(signed) = Signed::of_commit(object.data(), repository.object_format()).with_context(not_signed)?
+        let Some(signed) = SignedCommit::parse(object.data(), repository.object_format()).with_context(not_signed)?
         else {
             return Err(anyhow!("The commit {commit} is not signed"));
         };
@@ -102,7 +102,7 @@ impl<'c> TrustedKeys<'c> {
     }
 
     /// Verifies a GPG signature; returns the signer.
-    async fn verify_openpgp(&self, signed: &Signed) -> Result<String> {
+    async fn verify_openpgp(&self, signed: &SignedCommit) -> Result<String> {
         let keyring = self.keyring.as_ref().ok_or_else(|| {
             anyhow!("it is signed with a GPG key, but the source names only SSH keys")
                 .hint("add the GPG key to `commit_verification_keys`")
@@ -118,13 +118,13 @@ impl<'c> TrustedKeys<'c> {
     }
 
     /// Verifies an SSH signature; returns the signer.
-    async fn verify_ssh(&self, signed: &Signed, commit: &RawCommit) -> Result<String> {
+    async fn verify_ssh(&self, signed: &SignedCommit, commit: &RawCommit) -> Result<String> {
         let signers = self.allowed_signers.as_ref().ok_or_else(|| {
             anyhow!("it is signed with an SSH key, but the source names only GPG keys")
                 .hint("add the SSH key to `allowed_signers`")
         })?;
         let signature = self.context.private_directory().write(SIGNATURE, signed.signature.as_bytes())?;
-        // Keys may be limited in time (`valid-before`). The time to check is the commit time, as in git.
+        // Keys may be limited in time (`valid-before`). Check them at the commit time, as git does.
         let when = jiff::Timestamp::from_second(commit.committer.when.seconds()).context("its date is invalid")?;
         let when = format!("-Overify-time={}", when.strftime("%Y%m%d%H%M%S"));
         let found = self.ssh_keygen("find-principals", &signature, &[&when]).arg("-f").arg(signers);
@@ -141,7 +141,7 @@ impl<'c> TrustedKeys<'c> {
         let sound = sound.input(signed.content.clone()).run().await?;
         Err(if sound.is_success() {
             let by = sound.text().rsplit(" key ").next().unwrap_or_default().to_owned();
-            anyhow!("it is signed by the SSH key `{by}`, which `allowed_signers` does not allow at that time")
+            anyhow!("it is signed by the SSH key `{by}`, which `allowed_signers` does not allow at the commit time")
         } else {
             sound.failure().context("its signature does not match: the commit was changed after it was signed")
         })

@@ -4,7 +4,7 @@ use jetway_git_client::source::address::Address;
 
 /// The web page of a commit of the repository at `address`; `None` if the hosting service is unknown.
 ///
-/// The page has the scheme and port of an http address, but not the port of an ssh address. It never contains user
+/// The page keeps the scheme and port of an http address. It does not keep the port of an ssh address, or any user
 /// information.
 pub(crate) fn of_commit(address: &str, hash: &str) -> Option<String> {
     let address = Address::parse(address)?;
@@ -34,8 +34,8 @@ pub(crate) fn of_commit(address: &str, hash: &str) -> Option<String> {
     }
 }
 
-/// The web page of a repository at Azure DevOps: its http address. An ssh address
-/// (`v3/ORGANISATION/PROJECT/REPOSITORY`) is converted to it.
+/// The web page of a repository at Azure DevOps, which is its http address. An ssh address
+/// (`v3/ORGANISATION/PROJECT/REPOSITORY`) is converted.
 fn of_azure(name: &str, path: &str, site: &str, is_web: bool) -> Option<String> {
     if is_web {
         return format!("/{path}").contains("/_git/").then(|| format!("{site}/{path}"));
@@ -52,8 +52,8 @@ fn of_azure(name: &str, path: &str, site: &str, is_web: bool) -> Option<String> 
 }
 
 /// The path of a repository's web pages on a Bitbucket Server, whose clone addresses differ from its pages:
-/// `scm/PROJECT/REPOSITORY` over http, and `PROJECT/REPOSITORY` over ssh on a non-standard port. A project may be a
-/// person (`~ada`).
+/// `scm/PROJECT/REPOSITORY` over http, and `PROJECT/REPOSITORY` over ssh on a non-standard port. A personal project
+/// is written `~ada`.
 fn on_bitbucket_server(address: &Address<'_>, path: &str) -> Option<String> {
     let by_http = path.rsplit_once("scm/").filter(|(before, _)| before.is_empty() || before.ends_with('/'));
     let (context, rest) = match by_http {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_hosts_have_pages() {
+    fn known_services_have_a_page() {
         for (address, page) in [
             ("git@github.com:a/b.git", "https://github.com/a/b/commit/H"),
             ("ssh://git@github.com:22/a/b.git", "https://github.com/a/b/commit/H"),
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_hosts_have_no_page() {
+    fn unknown_services_have_no_page() {
         for address in [
             "https://git.example/a/b",
             "/srv/github/x",

@@ -20,16 +20,16 @@ use crate::raw_commit;
 
 /// Which tags a get fetches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tags {
-    /// The tags that point into the fetched history.
+pub(crate) enum FetchTags {
+    /// The tags that point to fetched commits.
     Following,
     /// All tags of the server.
     All,
-    /// None.
+    /// No tags.
     None,
 }
 
-impl Tags {
+impl FetchTags {
     fn option(self) -> Option<&'static str> {
         match self {
             Self::Following => None,
@@ -39,7 +39,7 @@ impl Tags {
     }
 }
 
-/// What to fetch and check out.
+/// The refs to fetch and the files to check out.
 pub(crate) struct CheckoutRequest<'w> {
     /// The branch that the clone follows; `None` for the remote's default branch.
     pub(crate) branch: Option<&'w str>,
@@ -52,15 +52,15 @@ pub(crate) struct CheckoutRequest<'w> {
     /// The depth of the history; `None` for the whole history.
     pub(crate) depth: Option<u32>,
     /// The tags to fetch.
-    pub(crate) tags: Tags,
+    pub(crate) tags: FetchTags,
     /// Whether to fetch all branches, or only the followed one.
     pub(crate) all_branches: bool,
     /// Whether to search the tips of all the server's refs for a commit that is not on the branch.
     pub(crate) search_remote_refs: bool,
     /// Patterns of the files to check out; all files if it is empty.
     pub(crate) sparse_paths: &'w [String],
-    /// Whether the notes are still to be fetched with the checkout. The fetch clears it if it brought the notes, or if
-    /// the server has none.
+    /// Whether the checkout has to fetch the notes. The fetch of the commit clears it if it has already fetched the
+    /// notes, or if the server has none.
     pub(crate) needs_notes: bool,
 }
 
@@ -71,15 +71,15 @@ struct FirstFetch {
     /// The commit, if it is requested by its hash.
     commit: Option<Oid>,
     depth: Option<u32>,
-    /// Whether the followed branch turned out to be a tag.
+    /// Whether `branch` names a tag, not a branch.
     is_of_tag: bool,
 }
 
-/// Notes are fetched for the following tasks.
+/// The refspec for notes, which git does not fetch by default. Tasks may read them.
 const NOTES: &str = "+refs/notes/*:refs/notes/*";
 
-/// The setting that makes `git clone` list the notes, and fetch them without `--single-branch`. It is not stored in the
-/// clone.
+/// The setting that makes `git clone` list the notes and, without `--single-branch`, fetch them. It is not stored in
+/// the clone.
 const LIST_NOTES: (&str, &str) = ("remote.origin.fetch", NOTES);
 
 impl CheckoutRequest<'_> {
@@ -90,7 +90,7 @@ impl CheckoutRequest<'_> {
         {
             let console = git.context().console();
             console.step(format_args!(
-                "looking for `{hash_prefix}` in the whole history: a server finds commits by full hash only"
+                "fetching the whole history to find `{hash_prefix}`: servers accept only full hashes"
             ));
         }
         let repository = match self.depth {
@@ -101,7 +101,7 @@ impl CheckoutRequest<'_> {
             let found = raw_commit::by_prefix(&repository, hash_prefix)?;
             self.commit = Some(found.ok_or_else(|| self.commit_is_gone(git, hash_prefix))?);
         }
-        if let Some(tag) = self.tag.filter(|_| self.tags != Tags::None) {
+        if let Some(tag) = self.tag.filter(|_| self.tags != FetchTags::None) {
             self.fetch_missing_tag(git, destination, &repository, tag).await?;
         }
         if let Some(commit) = self.commit {
@@ -158,7 +158,7 @@ impl CheckoutRequest<'_> {
             Some(branch) => (Some(branch.to_owned()), self.commit),
             None => match git.default_head().await? {
                 DefaultHead::Branch(branch) => (Some(branch), self.commit),
-                // HEAD is detached then, as after `git clone` of such a repository.
+                // The server's HEAD is detached: the clone gets a detached HEAD, as with `git clone`.
                 DefaultHead::Commit(hash) => (None, Some(self.commit.map_or_else(|| object_id(&hash), Ok)?)),
             },
         };
@@ -169,7 +169,7 @@ impl CheckoutRequest<'_> {
         let mut repository = self.init(git, destination, branch, heads.as_deref(), format)?;
         let mut request = FirstFetch { refspec: heads, commit, depth: Some(depth), is_of_tag: false };
         let trace = PacketTrace::new(git)?;
-        // Each refusal removes something else from the request, so the loop ends.
+        // Each refusal removes another part from the request, so the loop ends.
         let finished = loop {
             let finished = self.fetch_first(git, destination, &request, &trace).await?;
             if Refusal::of(&finished) == Some(Refusal::OtherObjectFormat) && format == ObjectFormat::Sha1 {
@@ -219,7 +219,7 @@ impl CheckoutRequest<'_> {
     ) -> Result<Finished> {
         let FirstFetch { refspec, commit, depth, .. } = request;
         trace
-            .of(git.network("fetch"))
+            .add_to(git.network("fetch"))
             .directory(destination)
             .args(["--progress", "--no-write-fetch-head"])
             .args(depth.map(|depth| format!("--depth={depth}")))
@@ -235,7 +235,7 @@ impl CheckoutRequest<'_> {
             .await
     }
 
-    /// Removes from the request what the server has refused; returns whether to try again.
+    /// Removes from the request the part that the server has refused; returns whether to try again.
     fn adapt(
         &self,
         git: &Git<'_>,
@@ -279,16 +279,16 @@ impl CheckoutRequest<'_> {
         follow().with_context(|| format!("cannot check out the tag `{tag}`"))
     }
 
-    /// Clones the repository, the fastest way to get a whole history. A clone has no notes, and only the tags of its
-    /// branches.
+    /// Clones the repository, which is the fastest way to get a whole history. The clone has only the tags that point
+    /// into its branches.
     async fn clone_whole_history(&mut self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
         let trace = PacketTrace::new(git)?;
         let mut clone = trace
-            .of(git.network_with("clone", &[LIST_NOTES]))
+            .add_to(git.network_with("clone", &[LIST_NOTES]))
             .args(["--progress", "--no-checkout", "--origin=origin"])
             .progress(None);
         clone = clone.arg(if self.all_branches { "--no-single-branch" } else { "--single-branch" });
-        if self.tags == Tags::None {
+        if self.tags == FetchTags::None {
             clone = clone.arg("--no-tags");
         }
         if let Some(branch) = self.branch {
@@ -296,10 +296,10 @@ impl CheckoutRequest<'_> {
         }
         let finished = clone.arg("--").arg(&git.remote().address).arg(destination).run().await?;
         git.explain(finished, self.branch).with_context(|| git.cannot("clone"))?;
-        if self.tags == Tags::All {
+        if self.tags == FetchTags::All {
             self.fetch_notes(git, destination).await?;
         }
-        self.needs_notes = !self.all_branches && self.tags != Tags::All && may_have_notes(trace.received());
+        self.needs_notes = !self.all_branches && self.tags != FetchTags::All && may_have_notes(trace.received());
         let repository = open(destination)?;
         if self.branch.is_none() && self.commit.is_none() && self.hash_prefix.is_none() {
             repository.refname_to_id("HEAD").map_err(|_| git.no_such_branch(None))?;
@@ -307,10 +307,10 @@ impl CheckoutRequest<'_> {
         Ok(repository)
     }
 
-    /// Fetches the notes, and the tags that a clone of branches lacks.
+    /// Fetches the notes, and with `FetchTags::All` the tags that the clone lacks.
     async fn fetch_notes(&self, git: &Git<'_>, destination: &Path) -> Result<()> {
         let fetch = git.network("fetch").directory(destination).args(["--progress", "--no-write-fetch-head"]);
-        let tags = if self.tags == Tags::All { "--tags" } else { "--no-tags" };
+        let tags = if self.tags == FetchTags::All { "--tags" } else { "--no-tags" };
         let finished = fetch.arg(tags).args(["origin", NOTES]).progress(None).run().await?;
         git.explain(finished, self.branch).with_context(|| git.cannot("fetch"))?;
         Ok(())
@@ -325,8 +325,8 @@ impl CheckoutRequest<'_> {
         repository: &Repository,
         commit: Oid,
     ) -> Result<()> {
-        let is_there = || repository.odb().is_ok_and(|odb| odb.refresh().is_ok() && odb.exists(commit));
-        if is_there() {
+        let has_commit = || repository.odb().is_ok_and(|odb| odb.refresh().is_ok() && odb.exists(commit));
+        if has_commit() {
             return Ok(());
         }
         let fetch = |arguments: &[&str]| {
@@ -357,14 +357,14 @@ impl CheckoutRequest<'_> {
         }
         let is_shallow = repository.is_shallow();
         for more in [Some("--deepen=100"), Some("--deepen=1000"), Some("--unshallow")] {
-            if is_there() {
+            if has_commit() {
                 return Ok(());
             }
             let Some(more) = more.filter(|_| is_shallow) else { break };
-            git.context().console().step(format_args!("looking for {hash} further back (git fetch {more})"));
+            git.context().console().step(format_args!("deepening the history to find {hash} (git fetch {more})"));
             git.explain(fetch(&[more, "origin"]).await?, self.branch).with_context(|| git.cannot("fetch"))?;
         }
-        if is_there() { Ok(()) } else { Err(self.commit_is_gone(git, commit)) }
+        if has_commit() { Ok(()) } else { Err(self.commit_is_gone(git, commit)) }
     }
 
     /// The server's refs that point to this commit.
@@ -414,8 +414,8 @@ impl CheckoutRequest<'_> {
             if let Some(heads) = heads {
                 configuration.set_str("remote.origin.fetch", heads)?;
             }
-            if self.tags == Tags::None {
-                // Otherwise later fetches, also those of tasks, would fetch tags.
+            if self.tags == FetchTags::None {
+                // Otherwise later fetches, including those of tasks, would fetch tags.
                 configuration.set_str("remote.origin.tagOpt", "--no-tags")?;
             }
             if let Some(branch) = branch {

@@ -1,4 +1,4 @@
-//! Sets of branches as versions: there is a new version when a branch is created or deleted, not when it moves.
+//! Sets of branch names as versions: a version is new when a branch is created or deleted, not when a branch moves.
 
 use std::path::Path;
 
@@ -21,10 +21,10 @@ const MOST_NAMES: usize = 100;
 
 const HEADS: &str = "refs/heads/";
 
-/// The known version if the set of branches is unchanged, or else a new version.
+/// Returns the known version if the set of branches is unchanged, otherwise a new version.
 ///
-/// Concourse ignores a version that it has seen before. So a new version contains the time: a set that comes back (`a`,
-/// then `a` and `b`, then `a` again) is a new version.
+/// A new version contains the time, because Concourse ignores a version that it has seen before: if a branch is created
+/// and deleted again, the set is the same as before, but must be a new version.
 pub(crate) async fn check(git: &Git<'_>, names: &NameFilter, known: Option<Version>) -> Result<Vec<Version>> {
     let branches = list(git, names).await?;
     if branches.is_empty()
@@ -76,7 +76,7 @@ pub(crate) async fn get(
     Ok(Response { version, metadata })
 }
 
-/// The matching branch names on the server, sorted by their bytes.
+/// Lists the matching branch names on the server, sorted bytewise.
 async fn list(git: &Git<'_>, names: &NameFilter) -> Result<Vec<String>> {
     let prefixes: Vec<String> = names.prefixes().iter().map(|prefix| format!("{HEADS}{prefix}")).collect();
     let refs = git.remote_refs(&prefixes, None).await?;
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn same_set_makes_a_new_version_each_time() {
+    fn equal_sets_become_different_versions() {
         assert_ne!(version_of(&[]).unwrap(), version_of(&[]).unwrap());
     }
 }

@@ -1,8 +1,8 @@
 //! The repository cache of checks: a bare, partial and often shallow repository.
 //!
-//! Concourse runs the checks of a resource in one container for a while, so the next check can reuse what the last one
-//! fetched. The cache is optional: a damaged cache (after a killed check) is recreated, and a cache in use by another
-//! process is not used.
+//! Concourse runs the checks of a resource in one container for a while, so a check can reuse the history that earlier
+//! checks fetched. Checks do not depend on the cache: a damaged cache (after a killed check) is recreated, and a cache
+//! that another process uses is ignored.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use git2::{ObjectFormat, OdbLookupFlags, Oid, Repository, RepositoryInitOptions};
-use jetway::{Command, Context, Finished, Interrupted, Result, Silent};
+use jetway::{Command, Context, Finished, Interrupted, Result, SilentChild};
 use jetway_git_client::object_id::{object_id, other_format};
 use jetway_git_client::source::remote::Remote;
 use jetway_git_client::transport::refusal::{Refusal, ServerError};
@@ -61,7 +61,7 @@ impl Filter {
         }
     }
 
-    /// The filter to ask for when the server refuses this one.
+    /// The filter to try when the server refuses this one.
     fn weaker(self) -> Option<Self> {
         match self {
             Self::Trees => Some(Self::Blobs),
@@ -71,7 +71,7 @@ impl Filter {
     }
 }
 
-/// The server refuses the filter that a fetch asked for.
+/// The error if the server refuses the filter of a fetch.
 #[derive(Debug)]
 struct FilterRefused(jetway::Error);
 
@@ -83,7 +83,7 @@ impl fmt::Display for FilterRefused {
 
 impl std::error::Error for FilterRefused {}
 
-/// The server's object format (hash function) differs from that of the cache.
+/// The error if the server's object format (hash function) differs from that of the cache.
 #[derive(Debug)]
 struct OtherObjectFormat(jetway::Error);
 
@@ -126,11 +126,11 @@ impl RepositoryCache {
         context: &Context,
         remote: &Remote,
         followed: &impl Hash,
-        kept: Content,
+        objects: Content,
         format: Option<ObjectFormat>,
     ) -> Result<Self> {
         let mut hasher = DefaultHasher::new();
-        (&remote.address, followed, kept).hash(&mut hasher);
+        (&remote.address, followed, objects).hash(&mut hasher);
         let name = format!("{:016x}", hasher.finish());
         let (path, lock) = match lock_shared_directory(context.temporary(), &name) {
             Some((path, lock)) => (path, Some(lock)),
@@ -138,15 +138,15 @@ impl RepositoryCache {
         };
         let is_usable = |repository: &Repository| format.is_none_or(|format| format == repository.object_format());
         if let Some(repository) = open_complete(&path).filter(is_usable) {
-            let filter = accepted_filter(&repository).unwrap_or(kept.filter());
+            let filter = accepted_filter(&repository).unwrap_or(objects.filter());
             return Ok(Self { path, repository, filter, reused: true, was_reformatted: false, _lock: lock });
         }
-        let repository = make(&path, remote, format.unwrap_or(ObjectFormat::Sha1))?;
-        Ok(Self { path, repository, filter: kept.filter(), reused: false, was_reformatted: false, _lock: lock })
+        let repository = create_repository(&path, remote, format.unwrap_or(ObjectFormat::Sha1))?;
+        Ok(Self { path, repository, filter: objects.filter(), reused: false, was_reformatted: false, _lock: lock })
     }
 
     /// Recreates the repository after an error that a fresh repository or a weaker filter may avoid; returns whether to
-    /// try again. The number of tries is limited by the number of filters.
+    /// try again. It returns `true` only a few times: once for each filter, the object format and a damaged cache.
     pub(crate) fn renew_after(&mut self, error: &jetway::Error, context: &Context, remote: &Remote) -> Result<bool> {
         let console = context.console();
         if error.chain().any(<dyn std::error::Error>::is::<FilterRefused>) {
@@ -160,9 +160,9 @@ impl RepositoryCache {
             return Ok(true);
         }
         if error.chain().any(<dyn std::error::Error>::is::<OtherObjectFormat>) {
-            let had_format = std::mem::replace(&mut self.was_reformatted, true);
+            let was_reformatted = std::mem::replace(&mut self.was_reformatted, true);
             self.renew(remote, other_format(self.repository.object_format()))?;
-            return Ok(!had_format);
+            return Ok(!was_reformatted);
         }
         if !self.reused || !may_be_fixed_by_renewal(error) {
             return Ok(false);
@@ -174,13 +174,13 @@ impl RepositoryCache {
 
     /// Replaces the repository with an empty one.
     fn renew(&mut self, remote: &Remote, format: ObjectFormat) -> Result<()> {
-        self.repository = make(&self.path, remote, format)?;
+        self.repository = create_repository(&self.path, remote, format)?;
         self.reused = false;
         Ok(())
     }
 
-    /// Prepares a command in this repository. Lazy fetching is off: over the dumb HTTP protocol, git would start itself
-    /// again endlessly for each missing object.
+    /// Prepares a command in this repository, without lazy fetching: over the dumb HTTP protocol, git would start
+    /// itself in an endless loop for each missing object.
     pub(crate) fn local(&self, command: Command) -> Command {
         command.directory(&self.path).env("GIT_NO_LAZY_FETCH", "1")
     }
@@ -190,7 +190,7 @@ impl RepositoryCache {
         self.local(command).args(["--progress", "--no-tags", "--no-write-fetch-head", self.filter.option()])
     }
 
-    /// Turns a fetch that failed because of the filter or the object format into an error.
+    /// Turns a refusal of the filter or of the object format into an error. Other failures are left to the caller.
     pub(crate) fn accepted(finished: Finished) -> Result<Finished> {
         match Refusal::of(&finished) {
             Some(Refusal::CannotFilter) => Err(jetway::Error::new(FilterRefused(finished.failure()))),
@@ -207,13 +207,13 @@ impl RepositoryCache {
     /// The commit at the tip after the last fetch. The followed ref may be an annotated tag, which is peeled.
     pub(crate) fn tip(&self) -> Result<Oid> {
         let tip = self.repository.refname_to_id(TIP).context("the fetch wrote no tip ref")?;
-        Ok(raw_commit::untagged(&self.repository, tip))
+        Ok(raw_commit::peeled(&self.repository, tip))
     }
 
-    /// The commits of the fetched refs that exist in the repository.
+    /// The commits of the tip and of the known version, as far as they exist in the repository.
     pub(crate) fn ends(&self) -> Vec<Oid> {
         let targets = [TIP, KNOWN].into_iter().filter_map(|name| self.repository.refname_to_id(name).ok());
-        targets.map(|target| raw_commit::untagged(&self.repository, target)).filter(|end| self.has(*end)).collect()
+        targets.map(|target| raw_commit::peeled(&self.repository, target)).filter(|end| self.has(*end)).collect()
     }
 
     /// Whether the repository has the commit.
@@ -229,15 +229,15 @@ impl RepositoryCache {
         Ok(objects.into_iter().filter(|object| !is_here(object)).collect())
     }
 
-    /// Replaces all refs with these, so that git reports them to the server in the next fetch. They go into
-    /// `packed-refs`, because one file for each ref would take longer than the fetch.
+    /// Replaces all refs with these. The next fetch reports them to the server, which then sends only new objects. They
+    /// are written to `packed-refs`, because writing a file for each ref would take longer than the fetch.
     pub(crate) fn write_refs(&self, refs: &BTreeMap<String, Oid>) -> Result<()> {
         let lines: String =
             refs.iter().map(|(name, target)| [target.to_string().as_str(), " ", name, "\n"].concat()).collect();
         self.store("packed-refs", &format!("# pack-refs with: sorted \n{lines}"))
     }
 
-    /// Stores a text for the next check, atomically.
+    /// Stores a text for the next check. Replaces the file atomically.
     pub(crate) fn store(&self, name: &str, text: &str) -> Result<()> {
         let (file, written) = (self.path.join(name), self.path.join(format!("{name}.new")));
         let write = || {
@@ -288,7 +288,7 @@ fn lock_shared_directory(temporary: &Path, name: &str) -> Option<(PathBuf, File)
     let lock =
         OpenOptions::new().write(true).create(true).truncate(false).open(parent.join(format!("{name}.lock"))).ok()?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
-    // Child processes inherit the lock: if this process is killed, its git may still be writing.
+    // Child processes inherit the lock, since a git process may still be writing after this process was killed.
     rustix::io::fcntl_setfd(&lock, rustix::io::FdFlags::empty()).ok()?;
     Some((parent.join(name), lock))
 }
@@ -299,16 +299,16 @@ fn accepted_filter(repository: &Repository) -> Option<Filter> {
     [Filter::Blobs, Filter::None].into_iter().find(|filter| filter.option() == option)
 }
 
-/// Whether a fresh repository may avoid the error. It cannot if the server, a timeout or an interrupt is the cause.
+/// Whether a fresh repository may avoid the error. It cannot if the server, a timeout or an interrupt caused it.
 fn may_be_fixed_by_renewal(error: &jetway::Error) -> bool {
     let is_from_server = error.chain().any(<dyn std::error::Error>::is::<ServerError>);
-    !is_from_server && !Silent::caused(error) && !Interrupted::caused(error)
+    !is_from_server && !SilentChild::caused(error) && !Interrupted::caused(error)
 }
 
 /// Opens the repository of an earlier check, if it is complete.
 fn open_complete(path: &Path) -> Option<Repository> {
     let repository = Repository::open_bare(path).ok()?;
-    repository.config().ok()?.get_bool(IS_COMPLETE).ok().filter(|is_made| *is_made)?;
+    repository.config().ok()?.get_bool(IS_COMPLETE).ok().filter(|is_complete| *is_complete)?;
     remove_stale_locks(path);
     // A killed check may have written a ref without its objects.
     if let Ok(tip) = repository.refname_to_id(TIP) {
@@ -317,8 +317,8 @@ fn open_complete(path: &Path) -> Option<Repository> {
     Some(repository)
 }
 
-/// Removes git's lock files. This process holds the cache lock, which child processes inherit, so the processes that
-/// created them have ended.
+/// Removes git's lock files. They are stale: this process holds the cache lock, which every process that creates such
+/// files inherits.
 fn remove_stale_locks(path: &Path) {
     let locks = [
         "shallow.lock",
@@ -334,8 +334,8 @@ fn remove_stale_locks(path: &Path) {
 }
 
 /// Creates an empty repository, and deletes an existing one.
-fn make(path: &Path, remote: &Remote, format: ObjectFormat) -> Result<Repository> {
-    let make = || {
+fn create_repository(path: &Path, remote: &Remote, format: ObjectFormat) -> Result<Repository> {
+    let create = || {
         match fs::remove_dir_all(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
@@ -344,10 +344,10 @@ fn make(path: &Path, remote: &Remote, format: ObjectFormat) -> Result<Repository
         let repository = Repository::init_opts(path, options.bare(true).object_format(format))?;
         let mut configuration = repository.config()?;
         configuration.set_str("remote.origin.url", &remote.address)?;
-        // The cache need not survive a crash, so do not wait for the disk.
+        // The cache need not survive a crash of the machine, so do not sync it to disk.
         configuration.set_str("core.fsync", "none")?;
         configuration.set_bool(IS_COMPLETE, true)?;
         Ok::<_, jetway::Error>(repository)
     };
-    make().with_context(|| format!("cannot create a repository in `{}`", path.display()))
+    create().with_context(|| format!("cannot create a repository in `{}`", path.display()))
 }

@@ -1,8 +1,8 @@
 //! Finds the commits of a branch that are versions, and fetches as little history as possible.
 //!
-//! Versions are the commits of the branch's first-parent chain: those committed or merged to it. The cached repository
-//! is a window on the branch's history: shallow, without blobs, and often without trees. If history beyond the shallow
-//! boundary could change the result, the window is extended.
+//! Versions are the commits of the branch's first-parent chain: the commits and merges that were made on the branch.
+//! The cached repository contains a window of the branch's history: shallow, without blobs, and often without trees. If
+//! history beyond the shallow boundary could change the result, the window is extended.
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +23,7 @@ use crate::history::message_filter::MessageFilter;
 use crate::raw_commit::{self, RawCommit};
 use crate::source::Source;
 
-/// The age up to which the first window probably reaches a version.
+/// The first window probably contains a version that is younger than this.
 const RECENT: Duration = Duration::from_hours(72);
 
 /// The depths of windows, in commits.
@@ -33,7 +33,8 @@ struct Windows {
     first: usize,
     /// The growth factor of a window that was too small.
     growth: usize,
-    /// Beyond this depth, the whole history is fetched: for each window, the server counts all commits again.
+    /// Instead of a deeper window, the whole history is fetched, because the server walks all commits again for each
+    /// window.
     deepest: usize,
 }
 
@@ -45,11 +46,11 @@ const WINDOWS: Windows = Windows { first: 50, growth: 8, deepest: 20_000 };
 pub(crate) struct SearchResult {
     /// Whether the known version is still on the branch.
     pub(crate) known_is_on_branch: bool,
-    /// The newer commits, oldest first; the newest ones if no version is known or it is gone.
+    /// The commits after the known version, oldest first. If no version is known or it is gone, the newest commits.
     pub(crate) commits: Vec<Oid>,
 }
 
-/// How much history a fetch requests.
+/// How much of the history a fetch requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FetchDepth {
     /// Everything new since the last fetch.
@@ -82,7 +83,8 @@ struct Chain {
 
 /// The position of a version relative to the branch.
 struct VersionPosition {
-    /// The chain from the tip to the version, or to where the histories diverge; `None` if they have no common commit.
+    /// The chain from the tip to the version, or to the point where the histories diverge; `None` if they have no
+    /// common commit.
     chain: Option<Chain>,
     /// Whether the version is an ancestor of the tip.
     is_part_of_branch: bool,
@@ -92,7 +94,7 @@ struct VersionPosition {
 
 /// The result of a walk from a commit to its ancestors.
 struct AncestorWalk {
-    /// The commits that were passed.
+    /// The visited commits.
     seen: HashSet<Oid>,
     /// The commits where the walk ended.
     ends: HashSet<Oid>,
@@ -126,8 +128,8 @@ impl<'g> History<'g> {
         self.cache.repository().object_format()
     }
 
-    /// Finds the newest versions, or those newer than `known`. `server_tip` is the tip of the branch, if the server was
-    /// already asked for it.
+    /// Finds the versions after `known`, or the newest versions. `server_tip` is the tip of the branch, if the server
+    /// was already asked for it.
     pub(crate) async fn search(&mut self, known: Option<Oid>, server_tip: Option<Oid>) -> Result<SearchResult> {
         loop {
             let error = match self.search_once(known, server_tip).await {
@@ -140,12 +142,15 @@ impl<'g> History<'g> {
         }
     }
 
-    /// Resolves an abbreviated hash. Servers do not resolve them, so the whole history is fetched.
+    /// Resolves an abbreviated hash. Servers accept only full hashes, so it fetches the whole history if necessary.
     pub(crate) async fn resolve(&self, hash_prefix: &str) -> Result<Option<Oid>> {
         if let Some(commit) = raw_commit::by_prefix(self.cache.repository(), hash_prefix)? {
             return Ok(Some(commit));
         }
-        self.git.context().console().step(format_args!("looking for `{hash_prefix}` in the whole history"));
+        self.git
+            .context()
+            .console()
+            .step(format_args!("fetching the whole history to find `{hash_prefix}`: servers accept only full hashes"));
         self.fetch_tip(FetchDepth::Everything).await?;
         raw_commit::by_prefix(self.cache.repository(), hash_prefix)
     }
@@ -161,27 +166,27 @@ impl<'g> History<'g> {
     async fn newest(&self) -> Result<SearchResult> {
         let wanted = usize::try_from(self.source.version_depth).unwrap_or(usize::MAX);
         let first = if self.pathspecs.is_empty() { wanted } else { wanted.max(self.windows.first) };
-        // In a shallow history, `New` would fetch everything below the start of a merged branch.
+        // In a shallow repository, `New` could fetch very much: all history since a merged branch began.
         let is_whole = self.cache.tip().is_ok() && self.cache.boundary()?.is_empty();
-        let mut reach = if is_whole { FetchDepth::New } else { self.window(first) };
+        let mut depth = if is_whole { FetchDepth::New } else { self.window(first) };
         let mut window = first;
         let mut edge = None;
         loop {
-            self.fetch_tip(reach).await?;
+            self.fetch_tip(depth).await?;
             let chain = self.chain(self.cache.tip()?, |_| false)?;
             let commits = self.versions_in(&chain, wanted).await?;
             // A server that is itself a shallow clone has no more history.
             let is_stuck = self.is_unmoved(&mut edge)?;
-            if commits.len() >= wanted || chain.end == ChainEnd::Root || reach == FetchDepth::Everything || is_stuck {
+            if commits.len() >= wanted || chain.end == ChainEnd::Root || depth == FetchDepth::Everything || is_stuck {
                 return Ok(SearchResult { known_is_on_branch: false, commits });
             }
             window = chain.commits.len().max(window).saturating_mul(self.windows.growth);
-            reach = self.window(window);
+            depth = self.window(window);
         }
     }
 
-    /// Whether the tip and the shallow boundary are unchanged since the last call, so that the fetch between brought
-    /// nothing.
+    /// Whether the tip and the shallow boundary are unchanged since the last call: the fetch in between was without
+    /// effect.
     fn is_unmoved(&self, last: &mut Option<(Oid, Vec<Oid>)>) -> Result<bool> {
         let mut boundary = self.cache.boundary()?;
         boundary.sort();
@@ -200,7 +205,7 @@ impl<'g> History<'g> {
                 Some(Refusal::UnknownCommit | Refusal::UnknownRef) => {
                     return self.restart_at_newest(known, "is gone from the server").await;
                 }
-                // It may still be on the branch.
+                // `known` may still be on the branch.
                 Some(_) => is_given_by_hash = false,
             }
         }
@@ -209,39 +214,39 @@ impl<'g> History<'g> {
             self.fetch_new(server_tip).await?;
             is_current = true;
         }
-        let mut place = if is_current { self.position_of(known)? } else { VersionPosition::UNKNOWN };
+        let mut position = if is_current { self.position_of(known)? } else { VersionPosition::UNKNOWN };
         let mut windows =
             std::iter::successors(Some(self.windows.first), |window| window.checked_mul(self.windows.growth));
-        if !place.is_certain
+        if !position.is_certain
             && let Some(tip) = server_tip.filter(|_| self.cache.has(known))
         {
-            for reach in self.likely_reaches(known, tip)? {
-                if !place.is_certain && self.fetch_once(reach, tip).await? {
+            for depth in self.likely_depths(known, tip)? {
+                if !position.is_certain && self.fetch_once(depth, tip).await? {
                     is_current = true;
-                    place = self.position_of(known)?;
-                    if reach == self.window(self.windows.first) {
+                    position = self.position_of(known)?;
+                    if depth == self.window(self.windows.first) {
                         windows.next();
                     }
                 }
             }
         }
         let mut edge = None;
-        while !place.is_certain {
-            // The history is complete.
+        while !position.is_certain {
+            // All history is fetched.
             if is_current && self.cache.boundary()?.is_empty() {
                 break;
             }
-            let reach = windows.next().map_or(FetchDepth::Everything, |window| self.window(window));
-            let (console, how) = (self.git.context().console(), reach.option().unwrap_or_default());
-            console.step(format_args!("looking for version `{known}` further back (git fetch {how})"));
-            is_given_by_hash = self.deepen(reach, Some(known).filter(|_| is_given_by_hash)).await?;
+            let depth = windows.next().map_or(FetchDepth::Everything, |window| self.window(window));
+            let (console, option) = (self.git.context().console(), depth.option().unwrap_or_default());
+            console.step(format_args!("deepening the history to find version `{known}` (git fetch {option})"));
+            is_given_by_hash = self.deepen(depth, Some(known).filter(|_| is_given_by_hash)).await?;
             is_current = true;
-            place = self.position_of(known)?;
-            if reach == FetchDepth::Everything || self.is_unmoved(&mut edge)? {
+            position = self.position_of(known)?;
+            if depth == FetchDepth::Everything || self.is_unmoved(&mut edge)? {
                 break;
             }
         }
-        let VersionPosition { chain, is_part_of_branch, .. } = place;
+        let VersionPosition { chain, is_part_of_branch, .. } = position;
         let Some(chain) = chain else {
             let is_here = self.cache.has(known);
             let why = if is_here { "has no history in common with the branch" } else { "is gone from the server" };
@@ -256,8 +261,8 @@ impl<'g> History<'g> {
         Ok(SearchResult { known_is_on_branch: is_part_of_branch, commits: self.versions_in(&chain, usize::MAX).await? })
     }
 
-    /// Finds where the new commits begin: after `known`, if it is on the first-parent chain. Otherwise it was merged
-    /// from another branch, or the branch was rewritten, and they begin where the histories diverge.
+    /// Finds the commits after `known`. If `known` is on the first-parent chain, they begin after it. Otherwise,
+    /// `known` was merged from another branch, or the branch was rewritten: they begin where the histories diverge.
     fn position_of(&self, known: Oid) -> Result<VersionPosition> {
         let (Ok(tip), true) = (self.cache.tip(), self.cache.has(known)) else { return Ok(VersionPosition::UNKNOWN) };
         let chain = self.chain(tip, |commit| commit == known)?;
@@ -266,11 +271,11 @@ impl<'g> History<'g> {
         }
         // The histories diverge at the newest commit of the chain that is an ancestor of `known`. The walk stops at
         // each commit of the chain, since its ancestors cannot be newer.
-        let places: HashMap<Oid, usize> = chain.commits.iter().copied().zip(0..).collect();
-        let back = self.walk(known, |commit| places.contains_key(&commit))?;
-        let uppermost = back.ends.iter().filter_map(|commit| Some((*places.get(commit)?, *commit))).min();
-        let Some((position, parting)) = uppermost else {
-            // The histories may still have a common commit off the chain, in a merged history with its own root. Then
+        let positions: HashMap<Oid, usize> = chain.commits.iter().copied().zip(0..).collect();
+        let back = self.walk(known, |commit| positions.contains_key(&commit))?;
+        let newest_common = back.ends.iter().filter_map(|commit| Some((*positions.get(commit)?, *commit))).min();
+        let Some((position, divergence)) = newest_common else {
+            // The histories may still have a common commit off the chain: in a merged branch with its own root. Then
             // the whole chain is new.
             let is_whole = !back.is_cut && chain.end == ChainEnd::Root;
             let down = self.walk(tip, |commit| back.seen.contains(&commit))?;
@@ -283,13 +288,13 @@ impl<'g> History<'g> {
         };
         let before = |commit| {
             let is_before_known = back.seen.contains(&commit) && commit != known;
-            is_before_known || places.get(&commit).is_some_and(|place| *place >= position)
+            is_before_known || positions.get(&commit).is_some_and(|index| *index >= position)
         };
         let down = self.walk(tip, before)?;
         let is_part_of_branch = down.seen.contains(&known);
         let commits = chain.commits.get(..position).unwrap_or_default().to_vec();
         Ok(VersionPosition {
-            chain: Some(Chain { commits, end: ChainEnd::Reached(parting) }),
+            chain: Some(Chain { commits, end: ChainEnd::Reached(divergence) }),
             is_part_of_branch,
             is_certain: (position == 0 || !back.is_cut) && (is_part_of_branch || !down.is_cut),
         })
@@ -391,14 +396,13 @@ impl<'g> History<'g> {
         if depth > self.windows.deepest { FetchDepth::Everything } else { FetchDepth::Depth(depth) }
     }
 
-    /// The requests that probably reach `known` and not much further, to be tried in order. A plain fetch of what is
-    /// new may be large: a merged branch may have started long ago, and the server would send all its history since
-    /// then.
+    /// The fetch depths that probably reach `known` and not much more, in the order to try them. `FetchDepth::New` may
+    /// fetch too much: if a merged branch began long ago, the server sends all history since then.
     ///
-    /// A fetch since the date of `known` is exact in a linear history. But the commits of a merged branch may be older
-    /// than earlier merges, and a server cuts history off at such a merge. So if `known` is a recent merge, the first
-    /// window is tried first.
-    fn likely_reaches(&self, known: Oid, tip: Oid) -> Result<Vec<FetchDepth>> {
+    /// In a linear history, a fetch since the date of `known` gets exactly the new commits. But the commits of a merged
+    /// branch may be older than earlier merges, and then the server cuts the history off too early. So if `known` is a
+    /// recent merge, the first window comes first.
+    fn likely_depths(&self, known: Oid, tip: Oid) -> Result<Vec<FetchDepth>> {
         let since = raw_commit::created(self.cache.repository(), known)?;
         let is_later = !self.cache.has(tip) || raw_commit::created(self.cache.repository(), tip)? >= since;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -409,26 +413,26 @@ impl<'g> History<'g> {
         Ok(near.into_iter().chain(by_date).collect())
     }
 
-    /// Fetches the tip with the requested history; returns whether the server allowed it.
-    async fn fetch_once(&self, reach: FetchDepth, tip: Oid) -> Result<bool> {
+    /// Fetches the tip to this depth; returns whether the server allowed it.
+    async fn fetch_once(&self, depth: FetchDepth, tip: Oid) -> Result<bool> {
         let refspec = format!("+{tip}:{TIP}");
         // No retries: a server without commits of that date closes the connection, which looks like a transient error.
         // The fallback fetch reports any other error.
         let fetch = self.git.network_once("fetch");
-        let is_fetched = self.fetch_by(fetch, &[&refspec], reach).await?.is_success();
+        let is_fetched = self.fetch_by(fetch, &[&refspec], depth).await?.is_success();
         if is_fetched {
             self.repair_boundary()?;
         }
         Ok(is_fetched)
     }
 
-    /// Makes git's `shallow` file consistent with the commits in the repository. A server may send a wrong boundary:
-    /// asked by date, a server that is a shallow clone treats its own boundary as the roots of history. Or it may list
-    /// a commit that it does not send, because it assumes that the client has it. In both cases, a later fetch of git
-    /// would fail.
+    /// Makes git's `shallow` file consistent with the commits in the repository. After a fetch by date, the boundary
+    /// may be wrong: a server that is itself a shallow clone treats its own boundary as the roots of the history, and a
+    /// server may list a commit that it does not send, because it assumes that the client has it. Later fetches would
+    /// then fail.
     fn repair_boundary(&self) -> Result<()> {
-        let told: HashSet<Oid> = self.cache.boundary()?.into_iter().collect();
-        let mut boundary: HashSet<Oid> = told.iter().copied().filter(|commit| self.cache.has(*commit)).collect();
+        let recorded: HashSet<Oid> = self.cache.boundary()?.into_iter().collect();
+        let mut boundary: HashSet<Oid> = recorded.iter().copied().filter(|commit| self.cache.has(*commit)).collect();
         let mut seen = HashSet::new();
         let mut pending = self.cache.ends();
         while let Some(commit) = pending.pop() {
@@ -442,11 +446,11 @@ impl<'g> History<'g> {
                 boundary.insert(commit);
             }
         }
-        if boundary == told { Ok(()) } else { self.cache.write_boundary(&boundary) }
+        if boundary == recorded { Ok(()) } else { self.cache.write_boundary(&boundary) }
     }
 
-    /// Fetches what is new on the branch: by the hash of its tip, if that is known, which saves a request to resolve
-    /// the name.
+    /// Fetches the new commits of the branch: by the hash of its tip if it is known, which saves the request that
+    /// resolves the branch name.
     async fn fetch_new(&self, server_tip: Option<Oid>) -> Result<()> {
         if let Some(tip) = server_tip {
             let finished = self.fetch(&[&format!("+{tip}:{TIP}")], FetchDepth::New).await?;
@@ -455,13 +459,13 @@ impl<'g> History<'g> {
                 return Ok(());
             }
         }
-        // The branch has moved since, or the server does not serve commits by hash.
+        // The branch was rewritten in the meantime, or the server does not serve commits by hash.
         self.fetch_tip(FetchDepth::New).await
     }
 
-    /// Fetches the branch's tip with so much of its history.
-    async fn fetch_tip(&self, reach: FetchDepth) -> Result<()> {
-        let mut finished = self.fetch_followed(reach).await?;
+    /// Fetches the tip of the branch to this depth.
+    async fn fetch_tip(&self, depth: FetchDepth) -> Result<()> {
+        let mut finished = self.fetch_followed(depth).await?;
         if Refusal::of(&finished) == Some(Refusal::CannotShallow) {
             finished = self.fetch_followed(FetchDepth::New).await?;
         }
@@ -469,18 +473,18 @@ impl<'g> History<'g> {
         Ok(())
     }
 
-    /// Fetches the tip and `known` with the requested history; returns whether the server served `known`.
-    async fn deepen(&self, reach: FetchDepth, known: Option<Oid>) -> Result<bool> {
+    /// Fetches the tip and `known` to this depth; returns whether the server served `known`.
+    async fn deepen(&self, depth: FetchDepth, known: Option<Oid>) -> Result<bool> {
         if let Some(known) = known {
             let (tip, known) = (format!("+{}:{TIP}", self.name()), format!("+{known}:{KNOWN}"));
-            let finished = self.fetch(&[&tip, &known], reach).await?;
+            let finished = self.fetch(&[&tip, &known], depth).await?;
             if Refusal::of(&finished).is_none() {
                 self.git.explain(finished, None).with_context(|| self.git.cannot("fetch"))?;
                 return Ok(true);
             }
         }
         // The server no longer has `known`, which is in the cache from an earlier check.
-        self.fetch_tip(reach).await?;
+        self.fetch_tip(depth).await?;
         Ok(false)
     }
 
@@ -490,7 +494,8 @@ impl<'g> History<'g> {
         let (known, tip) = (format!("+{known}:{KNOWN}"), format!("+{tip}:{TIP}"));
         let mut finished = self.fetch(&[&known, &tip], FetchDepth::Depth(1)).await?;
         if matches!(Refusal::of(&finished), Some(Refusal::UnknownCommit | Refusal::UnknownRef)) {
-            // Check which one is missing: the branch may have moved since the server was asked for its tip.
+            // Check whether `known` is missing: it may be the tip, if the branch was rewritten since the server listed
+            // it.
             finished = self.fetch(&[&known], FetchDepth::Depth(1)).await?;
         }
         if let Some(refusal) = Refusal::of(&finished) {
@@ -501,8 +506,8 @@ impl<'g> History<'g> {
     }
 
     /// Fetches the followed ref by name: the branch, or the tag of that name if there is no such branch.
-    async fn fetch_followed(&self, reach: FetchDepth) -> Result<Finished> {
-        let fetch = async || self.fetch(&[&format!("+{}:{TIP}", self.name())], reach).await;
+    async fn fetch_followed(&self, depth: FetchDepth) -> Result<Finished> {
+        let fetch = async || self.fetch(&[&format!("+{}:{TIP}", self.name())], depth).await;
         let finished = fetch().await?;
         if self.source.branch.is_none() || Refusal::of(&finished) != Some(Refusal::UnknownRef) {
             return Ok(finished);
@@ -521,18 +526,18 @@ impl<'g> History<'g> {
         self.source.branch.as_ref().map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/{kind}/{branch}"))
     }
 
-    async fn fetch(&self, refspecs: &[&str], reach: FetchDepth) -> Result<Finished> {
-        self.fetch_by(self.git.network("fetch"), refspecs, reach).await
+    async fn fetch(&self, refspecs: &[&str], depth: FetchDepth) -> Result<Finished> {
+        self.fetch_by(self.git.network("fetch"), refspecs, depth).await
     }
 
-    async fn fetch_by(&self, command: Command, refspecs: &[&str], reach: FetchDepth) -> Result<Finished> {
+    async fn fetch_by(&self, command: Command, refspecs: &[&str], depth: FetchDepth) -> Result<Finished> {
         if !self.cache.missing(self.cache.boundary()?)?.is_empty() {
             self.repair_boundary()?;
         }
         // git refuses `--unshallow` for a complete history.
-        let reach =
-            if reach == FetchDepth::Everything && self.cache.boundary()?.is_empty() { FetchDepth::New } else { reach };
-        let fetch = self.cache.fetch(command).arg("--force").args(reach.option()).arg("origin").args(refspecs);
+        let depth =
+            if depth == FetchDepth::Everything && self.cache.boundary()?.is_empty() { FetchDepth::New } else { depth };
+        let fetch = self.cache.fetch(command).arg("--force").args(depth.option()).arg("origin").args(refspecs);
         RepositoryCache::accepted(fetch.quiet().run().await?)
     }
 }
@@ -554,7 +559,7 @@ impl FetchDepth {
 }
 
 impl Chain {
-    /// The commits that can be examined: if their parents are needed, all except one at the shallow boundary.
+    /// The commits that can be filtered. If this needs their parents, a commit at the shallow boundary is left out.
     fn certain(&self, needs_parent: bool) -> Option<&[Oid]> {
         match self.commits.split_last() {
             Some((_, before)) if needs_parent && self.end == ChainEnd::Boundary => Some(before),

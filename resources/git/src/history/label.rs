@@ -1,4 +1,4 @@
-//! Tags and branches of the server ("labels"), and the query of a source for them.
+//! Labels: the tags and branches of the server, and the query that selects them.
 
 use std::cmp::Ordering;
 
@@ -19,7 +19,7 @@ use crate::version::Version;
 pub(super) const TAGS: &str = "refs/tags/";
 pub(super) const HEADS: &str = "refs/heads/";
 
-/// The query of a source for labels.
+/// Selects the labels that a source follows.
 pub(super) struct LabelQuery<'s> {
     /// The prefix of the labels' full names.
     pub(super) prefix: &'static str,
@@ -30,7 +30,7 @@ pub(super) struct LabelQuery<'s> {
     pub(super) sort: TagSort,
     /// The branch that the tags must be merged into.
     pub(super) branch: Option<&'s str>,
-    /// Whether the ancestors of the tags are the versions.
+    /// Whether the versions are the tagged commits and their ancestors.
     pub(super) wants_ancestors: bool,
     /// The required depth of each label's history; `None` for all of it.
     pub(super) depth: Option<u32>,
@@ -40,7 +40,7 @@ pub(super) struct LabelQuery<'s> {
     pub(super) version_depth: usize,
 }
 
-/// The labels on the server.
+/// The selected labels on the server.
 pub(super) struct RemoteLabels {
     /// The tip of the branch that the tags must be merged into.
     pub(super) tip: Option<Oid>,
@@ -91,6 +91,7 @@ impl<'s> LabelQuery<'s> {
         })
     }
 
+    /// Lists the labels on the server.
     pub(super) async fn list(&self, git: &Git<'_>) -> Result<RemoteLabels> {
         let head = self.branch.map(|branch| format!("{HEADS}{branch}"));
         let prefixes = self.names.prefixes().iter().map(|prefix| format!("{}{prefix}", self.prefix));
@@ -146,7 +147,7 @@ impl Label {
             && version.commit.as_ref().is_none_or(|commit| *commit == self.commit.to_string())
     }
 
-    /// The branch's line in the file between checks.
+    /// The line for this branch in the record of a check.
     pub(super) fn to_line(&self) -> String {
         format!("{} {}", self.commit, self.name)
     }

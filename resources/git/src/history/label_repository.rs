@@ -1,4 +1,4 @@
-//! Fetches the commits of tags or branches into the cache, sorts and filters them.
+//! Fetches the commits of labels into the cache, and sorts and filters the labels.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::{Display, Write as _};
@@ -14,7 +14,7 @@ use crate::history::cache::RepositoryCache;
 use crate::history::label::{HEADS, Label, LabelQuery, RemoteLabels};
 use crate::raw_commit::{self, RawCommit};
 
-/// How many labels are filtered at once when searching for the newest.
+/// How many labels are filtered at once in the search for the newest.
 const CHUNK: usize = 100;
 
 /// The labels of the server, and the cache with their commits.
@@ -26,7 +26,7 @@ pub(super) struct LabelRepository<'g, 's> {
 }
 
 impl LabelRepository<'_, '_> {
-    /// The labels that point to commits, oldest first; with a `branch`, only those merged into it.
+    /// The labels that point to commits, oldest first. With a `branch`, only the tags that are merged into it.
     pub(super) fn labels(&self) -> Result<Vec<Label>> {
         let database = self.cache.repository().odb()?;
         let is_commit =
@@ -77,7 +77,8 @@ impl LabelRepository<'_, '_> {
     }
 
     /// The commits that change matching paths, compared with their first parents; `None` if there are no pathspecs.
-    /// (git cannot be asked for the parents: a shallow boundary hides them.)
+    /// (This passes pairs of trees to `git diff-tree`, because git hides the parents of commits at the shallow
+    /// boundary.)
     pub(super) async fn changing_paths(&self, labels: &[Label]) -> Result<Option<HashSet<Oid>>> {
         if self.query.pathspecs.is_empty() {
             return Ok(None);
@@ -150,7 +151,7 @@ impl LabelRepository<'_, '_> {
             }
             finished = self.fetch(&missing).await?;
         }
-        if !(is_incomplete(&finished) && self.lacks_no_commit()?) {
+        if !(is_incomplete(&finished) && self.has_all_commits()?) {
             self.git.explain(finished, self.query.branch).with_context(|| self.git.cannot("fetch"))?;
         }
         if self.query.depth.is_none() {
@@ -159,17 +160,20 @@ impl LabelRepository<'_, '_> {
         Ok(())
     }
 
-    /// Whether the only missing objects are labels that point to a blob or a tree, which a filtered fetch omits. git
-    /// reports this as a failure, although all commits were fetched. Warns about these labels.
-    pub(super) fn lacks_no_commit(&self) -> Result<bool> {
+    /// Whether all commits were fetched although git reports a failure: only the targets of labels that point to a blob
+    /// or a tree are missing, because the filter omits them. Warns about these labels.
+    pub(super) fn has_all_commits(&self) -> Result<bool> {
         let missing: HashSet<Oid> = self.missing()?.into_iter().collect();
         let lacking: Vec<&Label> = self.remote.labels.iter().filter(|label| missing.contains(&label.target)).collect();
         for label in &lacking {
             let (kind, name) = (self.query.kind, &label.name);
-            self.git.context().console().warn(format_args!("skipping {kind} `{name}`, which does not name a commit"));
+            self.git
+                .context()
+                .console()
+                .warn(format_args!("skipping {kind} `{name}`, which does not point to a commit"));
         }
-        let is_about_labels = self.remote.tip.is_none_or(|tip| !missing.contains(&tip));
-        Ok(is_about_labels && lacking.iter().all(|label| label.target == label.commit))
+        let has_tip = self.remote.tip.is_none_or(|tip| !missing.contains(&tip));
+        Ok(has_tip && lacking.iter().all(|label| label.target == label.commit))
     }
 
     pub(super) fn missing(&self) -> Result<Vec<Oid>> {
@@ -178,7 +182,7 @@ impl LabelRepository<'_, '_> {
         self.cache.missing(named.filter(|object| seen.insert(*object)))
     }
 
-    /// Sets the cache's refs to those of the server, so that the next fetch transfers only what is new.
+    /// Sets the refs of the cache to the labels of the server, so that the next fetch transfers only new objects.
     pub(super) fn write_refs(&self) -> Result<()> {
         let branch = self.query.branch.zip(self.remote.tip).map(|(branch, tip)| (format!("{HEADS}{branch}"), tip));
         let here = self.remote.labels.iter().filter(|label| self.cache.has(label.commit));

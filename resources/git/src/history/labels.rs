@@ -1,23 +1,22 @@
 //! Tags and branches as versions.
 //!
-//! The server lists them. If the cache has all their commits, nothing is fetched. Otherwise one fetch requests the
-//! missing commits by hash. Their history is fetched only if it is needed: to find the tags that are merged into a
-//! branch, or the ancestors of tags.
+//! The server lists the tags or branches. One fetch gets the commits that the cache lacks, by hash. History is fetched
+//! only if it is needed: to find the tags that are merged into a branch, or the ancestors of tags.
 
 use jetway::Result;
 use jetway_git_client::transport::git::Git;
 
-use crate::history::branch_heads::BranchHeads;
+use crate::history::branch_heads::BranchHeadSearch;
 use crate::history::cache::RepositoryCache;
 use crate::history::label::{HEADS, Label, LabelQuery};
 use crate::history::label_repository::LabelRepository;
 use crate::history::tag_ancestors;
-use crate::history::tags::Tags;
+use crate::history::tags::TagSearch;
 use crate::source::Source;
 use crate::source::followed::Followed;
 use crate::version::Version;
 
-/// The versions from `known` on, oldest first.
+/// Lists `known` and the newer versions, oldest first.
 pub(crate) async fn search(
     git: &Git<'_>,
     source: &Source,
@@ -53,9 +52,9 @@ async fn versions(repository: &mut LabelRepository<'_, '_>, known: Option<&Versi
         return tag_ancestors::versions(repository, &labels, known).await;
     }
     let chosen = if repository.query.prefix == HEADS {
-        BranchHeads(repository).versions(&labels, known).await?
+        BranchHeadSearch(repository).versions(&labels, known).await?
     } else {
-        Tags(repository).versions(&labels, known).await?
+        TagSearch(repository).versions(&labels, known).await?
     };
     Ok(chosen.iter().map(Label::version).collect())
 }

@@ -14,10 +14,11 @@ pub(crate) struct MessageFilter {
     exclude: Option<PatternList>,
 }
 
-/// Patterns of which at least one, or each, must match.
+/// A list of patterns for one message.
 #[derive(Debug)]
 struct PatternList {
     patterns: Vec<Pattern>,
+    /// Whether all patterns must match, or only one.
     all: bool,
 }
 

@@ -12,7 +12,7 @@ use crate::history::label::Label;
 use crate::history::label_repository::{LabelRepository, lines};
 use crate::version::Version;
 
-/// The tagged commits and their ancestors, from the known one on, oldest first.
+/// Lists the known commit and the newer ones, oldest first: the tagged commits and their ancestors.
 pub(super) async fn versions(
     repository: &LabelRepository<'_, '_>,
     labels: &[Label],
@@ -22,7 +22,7 @@ pub(super) async fn versions(
         return Ok(Vec::new());
     }
     let tagged: Vec<Oid> = labels.iter().map(|label| label.commit).collect();
-    let older = repository.ancestors(tagged.iter().copied(), &HashSet::new())?;
+    let ancestors = repository.ancestors(tagged.iter().copied(), &HashSet::new())?;
     let mut start = None;
     if let Some(version) = known {
         let (console, reference) = (repository.git.context().console(), &version.reference);
@@ -32,7 +32,7 @@ pub(super) async fn versions(
         let commit = if is_commit_hash(hash) { object_id(hash).ok() } else { named() };
         match commit {
             Some(commit) if repository.fetch_if_missing(commit).await? => {
-                if !older.contains(&commit) {
+                if !ancestors.contains(&commit) {
                     console.warn(format_args!("version `{reference}` is no longer an ancestor of a matching tag"));
                 }
                 start = Some(commit);
@@ -52,11 +52,11 @@ pub(super) async fn versions(
         if chosen.len() >= most {
             break;
         }
-        if older.contains(&commit) && repository.passes(commit)? {
+        if ancestors.contains(&commit) && repository.passes(commit)? {
             chosen.push(commit);
         }
     }
-    let start = start.filter(|start| older.contains(start));
+    let start = start.filter(|start| ancestors.contains(start));
     let commits = start.into_iter().chain(chosen.into_iter().rev());
     Ok(commits.map(|commit| Version::of_commit(commit.to_string())).collect())
 }

@@ -14,10 +14,11 @@ use crate::source::labels::TagSort;
 use crate::version::Version;
 
 /// Finds tag versions.
-pub(super) struct Tags<'r, 'g, 's>(pub(super) &'r LabelRepository<'g, 's>);
+pub(super) struct TagSearch<'r, 'g, 's>(pub(super) &'r LabelRepository<'g, 's>);
 
-impl Tags<'_, '_, '_> {
-    /// The tags from the known one on that pass the filters, oldest first; the newest ones if no version is known.
+impl TagSearch<'_, '_, '_> {
+    /// Returns the known tag and the newer ones that pass the filters, oldest first. If no version is known, the newest
+    /// tags.
     pub(super) async fn versions(&self, labels: &[Label], known: Option<&Version>) -> Result<Vec<Label>> {
         match known {
             None => self.0.newest(labels).await,
@@ -25,7 +26,7 @@ impl Tags<'_, '_, '_> {
         }
     }
 
-    /// The known label, if it is unchanged, and the newer labels that pass the filters.
+    /// Returns the known label, if it is unchanged, and the newer labels that pass the filters.
     async fn labels_from(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
         let (kind, reference) = (self.0.query.kind, &known.reference);
         let namesake = labels.iter().find(|label| label.name == *reference);
@@ -37,7 +38,7 @@ impl Tags<'_, '_, '_> {
         if self.0.query.sort == TagSort::Version {
             return self.labels_from_name(labels, known).await;
         }
-        // The date of its old commit gives its position. The version of a put is itself a commit.
+        // Continue from the date of the commit that the version had. A version from a put is itself a commit.
         let commit = match namesake {
             Some(_) => known.commit.as_ref(),
             None => Some(reference),
@@ -70,7 +71,7 @@ impl Tags<'_, '_, '_> {
         Ok(newer)
     }
 
-    /// With `tag_sort: version`, the labels from the known name on, which was deleted or moved.
+    /// With `tag_sort: version`, if the known label was deleted or moved: returns the labels from its position on.
     async fn labels_from_name(&self, labels: &[Label], known: &Version) -> Result<Vec<Label>> {
         let (console, reference) = (self.0.git.context().console(), &known.reference);
         let is_older = |label: &Label| version_sort::compare(&label.name, reference) == Ordering::Less;

@@ -1,4 +1,4 @@
-//! Sorts names with version numbers like `sort -V`.
+//! Sorts names by their version numbers, as `sort -V` does.
 //!
 //! The rules are in the manual of GNU coreutils ("Version sort ordering"): numbers compare as numbers, letters come
 //! before other characters, and `~` comes before everything, even the end of the name. A file suffix (`.tar.gz`,
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_compare_as_numbers() {
+    fn sorts_numbers_by_value() {
         let names = ["go1.9.7", "go1.10", "go1.21.10", "go1.21.9", "go1.2"];
         assert_eq!(sorted(&names), ["go1.2", "go1.9.7", "go1.10", "go1.21.9", "go1.21.10"]);
         assert_eq!(

@@ -1,8 +1,8 @@
 //! Translates POSIX regular expressions with GNU extensions, as in git and grep, to the syntax of the regex crate.
 //!
 //! The syntax follows regex(7), and glibc where POSIX leaves a choice: an anchor is never repeated, and a `*` with
-//! nothing before it is literal. The regex crate never backtracks, so no pattern can stall a check. It does not support
-//! back-references, which are refused.
+//! nothing before it is literal. The regex crate never backtracks, so no pattern can stall a check. Back-references are
+//! refused, since the crate does not support them.
 
 use crate::pattern::character_set::{CharacterSet, class_name, literal, no_such_class};
 
@@ -140,7 +140,7 @@ impl Translator<'_> {
             '[' => Token::Atom(self.set()?),
             '.' => Token::Atom(".".to_owned()),
             '*' => Token::Repeat('*'),
-            // Also after another anchor, as in glibc.
+            // As in glibc, it is also an anchor after another anchor.
             '^' if !is_basic || self.atom.is_none() => Token::Anchor(r"\A"),
             '$' if !is_basic || [r"\)", r"\|"].iter().any(|end| self.rest.starts_with(end)) || self.rest.is_empty() => {
                 Token::Anchor(r"\z")

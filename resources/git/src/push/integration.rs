@@ -26,19 +26,19 @@ pub(crate) enum Integration {
     Merge,
 }
 
-/// What is known of the server's branch before a push.
+/// The known position of the server's branch before a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Upstream {
-    /// It was not fetched: only its position at the get is known.
+    /// The branch was not fetched. The position at the time of the get is known.
     NotFetched,
-    /// It does not exist on the server.
+    /// The branch does not exist on the server.
     Absent,
-    /// It was fetched at this commit, which HEAD now contains.
+    /// The branch was fetched at this commit, and HEAD contains it.
     At(Oid),
 }
 
-/// The number of changed files that an error lists.
-const SHOWN: usize = 10;
+/// The most changed files that an error lists.
+const MOST_FILES: usize = 10;
 
 impl WorkTree<'_> {
     /// Fetches the branch and rebases or merges. Does nothing if the branch does not exist.
@@ -51,7 +51,7 @@ impl WorkTree<'_> {
             return Ok(Upstream::Absent);
         }
         self.git.explain(finished, Some(branch)).with_context(|| self.git.cannot("fetch from"))?;
-        self.join_histories(branch).await?;
+        self.fetch_common_ancestor(branch).await?;
         let upstream = self.repository.refname_to_id(UPSTREAM).context("the fetch wrote no ref")?;
         let (verb, command) = match integration {
             Integration::None => return Ok(Upstream::NotFetched),
@@ -68,14 +68,14 @@ impl WorkTree<'_> {
             Integration::Merge => {
                 self.reset_work_tree(start).await?;
                 // The message of `git pull`. The default of `git merge` would name the temporary ref.
-                let message = format!("--message=Merge branch '{branch}' of {}", self.address_to_show());
+                let message = format!("--message=Merge branch '{branch}' of {}", self.address_in_message());
                 ("merge", self.command("merge").args(["--no-edit", "--quiet", &message, UPSTREAM]))
             }
         };
         let finished = command.run().await?;
         if finished.is_success() {
-            // Otherwise every push would be refused like a lost race.
-            return if self.merge_base_is_true(&["--is-ancestor", UPSTREAM, "HEAD"]).await? {
+            // Check the result: otherwise the server would refuse every push, as if another push came first.
+            return if self.merge_base_succeeds(&["--is-ancestor", UPSTREAM, "HEAD"]).await? {
                 Ok(Upstream::At(upstream))
             } else {
                 Err(anyhow!("after `git {verb}`, HEAD still lacks commits of `{branch}`"))
@@ -97,16 +97,16 @@ impl WorkTree<'_> {
         })
     }
 
-    /// The files with uncommitted changes, at most [`SHOWN`].
+    /// The files with uncommitted changes, at most [`MOST_FILES`].
     async fn uncommitted(&self) -> Result<Vec<String>> {
         let status = self.command("status").args(["--porcelain", "--untracked-files=no", "--ignore-submodules=all"]);
         let changed = status.run().await?.success()?.text();
         // Two letters and a blank precede each name.
-        Ok(changed.lines().filter_map(|line| line.get(3..)).take(SHOWN).map(str::to_owned).collect())
+        Ok(changed.lines().filter_map(|line| line.get(3..)).take(MOST_FILES).map(str::to_owned).collect())
     }
 
     /// Resets the work tree to `start`, as the established resource does before a merge. This also discards the merge
-    /// of a lost race, so that the result is one merge, not a chain of merges.
+    /// of a failed attempt, so that the result is one merge commit.
     async fn reset_work_tree(&self, start: Oid) -> Result<()> {
         let status = self.command("status").args(["--porcelain", "--untracked-files=no", "--ignore-submodules=all"]);
         let changed = status.run().await?.success()?.text();
@@ -122,16 +122,15 @@ impl WorkTree<'_> {
     }
 
     /// The server's address in the format of `git pull`'s merge messages.
-    fn address_to_show(&self) -> &str {
+    fn address_in_message(&self) -> &str {
         let address = self.git.remote().address.trim_end_matches('/');
         address.strip_suffix(".git").unwrap_or(address).trim_end_matches('/')
     }
 
-    /// Makes sure that the repository has a common ancestor of HEAD and the branch. After a shallow get of an older
-    /// version, it must be fetched first.
-    async fn join_histories(&self, branch: &str) -> Result<()> {
+    /// Deepens a shallow repository until HEAD and the branch have a common ancestor.
+    async fn fetch_common_ancestor(&self, branch: &str) -> Result<()> {
         for deeper in ["--deepen=50", "--deepen=1000", "--unshallow"] {
-            if self.merge_base_is_true(&[UPSTREAM, "HEAD"]).await? {
+            if self.merge_base_succeeds(&[UPSTREAM, "HEAD"]).await? {
                 return Ok(());
             }
             if !self.repository.is_shallow() {
@@ -140,16 +139,16 @@ impl WorkTree<'_> {
             let finished = self.fetch(&format!("+refs/heads/{branch}:{UPSTREAM}"), Some(deeper)).await?;
             self.git.explain(finished, Some(branch)).with_context(|| self.git.cannot("fetch from"))?;
         }
-        if self.merge_base_is_true(&[UPSTREAM, "HEAD"]).await? {
+        if self.merge_base_succeeds(&[UPSTREAM, "HEAD"]).await? {
             Ok(())
         } else {
             Err(anyhow!("HEAD and `{branch}` of `{}` have no commit in common", self.git.remote().address))
         }
     }
 
-    /// Runs `git merge-base` and returns its exit code as a bool.
-    async fn merge_base_is_true(&self, question: &[&str]) -> Result<bool> {
-        let finished = self.command("merge-base").args(question).run().await?;
+    /// Runs `git merge-base`; returns whether its exit code is 0.
+    async fn merge_base_succeeds(&self, arguments: &[&str]) -> Result<bool> {
+        let finished = self.command("merge-base").args(arguments).run().await?;
         match finished.code() {
             Some(0) => Ok(true),
             Some(1) => Ok(false),

@@ -8,8 +8,8 @@ use jetway::Result;
 use jetway_git_client::transport::git::Git;
 use jetway_git_client::transport::lfs::explain;
 
-/// Uploads the objects of HEAD if the repository has no `pre-push` hook that does it. A task may have created the
-/// repository without the hook.
+/// Uploads the objects of HEAD, unless the repository has the `pre-push` hook of git-lfs, which does it. A repository
+/// that a task created may lack the hook.
 pub(crate) async fn upload(git: &Git<'_>, repository: &Repository, directory: &Path) -> Result<()> {
     let common = repository.commondir();
     let has_objects = common.join("lfs/objects").is_dir();

@@ -23,7 +23,7 @@ impl WorkTree<'_> {
         if !is_first {
             self.git.explain(finished, branch).with_context(|| self.git.cannot("fetch the notes of"))?;
         }
-        // Undo a previous attempt, which may have added the note to a commit that was not pushed.
+        // Undo a failed attempt, which may have added the note to another commit.
         match (ours, self.repository.find_reference(NOTES)) {
             (Some(ours), _) => drop(self.repository.reference(NOTES, ours, true, "jetway: as before")?),
             (None, Ok(mut left)) => left.delete()?,
@@ -41,7 +41,7 @@ impl WorkTree<'_> {
                 Err(anyhow!("commit `{head}` already has a different note"))
             };
         }
-        // Pass the note as an object (`-C`): from a file, git would strip lines that begin with `#`.
+        // Pass the note as an object (`-C`): git would strip lines that begin with `#` from a file.
         let text = std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
         let note = self.repository.blob(&text).context("cannot write the note")?;
         let add = self.command("notes").args(["add", "-C", &note.to_string(), &head.to_string()]);

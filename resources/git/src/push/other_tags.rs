@@ -9,7 +9,7 @@ use git2::{Oid, Repository};
 use jetway::{Console, Finished, Result};
 use jetway_git_client::object_id::object_id;
 
-use crate::push::rejection::{Rejection, of_push};
+use crate::push::rejection::{Rejection, rejections_in};
 use crate::push::work_tree::WorkTree;
 
 const TAGS: &str = "refs/tags/";
@@ -17,7 +17,7 @@ const TAGS: &str = "refs/tags/";
 /// The refspec for all tags.
 pub(super) const ALL: &str = "refs/tags/*:refs/tags/*";
 
-/// The most new commits that are searched for tags.
+/// How many new commits are searched for tags.
 pub(crate) const MOST_COMMITS: usize = 1000;
 
 /// The most tags that a message lists.
@@ -37,10 +37,10 @@ pub(crate) enum OtherTags {
     All,
 }
 
-/// The options of a put about tags.
+/// The params of a put that decide about tags.
 pub(super) struct TagOptions<'a> {
-    pub(super) which: OtherTags,
-    /// The name of the tag that the put itself makes.
+    pub(super) selection: OtherTags,
+    /// The name of the tag that the put creates.
     pub(super) tag: Option<&'a str>,
     /// The branch, for error messages.
     pub(super) branch: Option<&'a str>,
@@ -51,7 +51,7 @@ pub(super) struct TagOptions<'a> {
 impl TagOptions<'_> {
     /// Whether the repository may have tags that the server does not have.
     pub(super) fn may_have_new(&self, repository: &Repository) -> Result<bool> {
-        Ok(self.which == OtherTags::New && repository.references_glob("refs/tags/*")?.next().is_some())
+        Ok(self.selection == OtherTags::New && repository.references_glob("refs/tags/*")?.next().is_some())
     }
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct TagPlan {
 impl TagPlan {
     /// Compares the repository's tags with those of the server.
     pub(super) async fn of(work_tree: &WorkTree<'_>, tag_options: &TagOptions<'_>) -> Result<Self> {
-        match tag_options.which {
+        match tag_options.selection {
             OtherTags::None => return Ok(Self::default()),
             OtherTags::All => return Ok(Self { refspecs: vec![ALL.to_owned()], ..Self::default() }),
             OtherTags::New => {}
@@ -82,13 +82,13 @@ impl TagPlan {
         if local.is_empty() {
             return Ok(Self::default());
         }
-        let there = work_tree.git.remote_refs(&[TAGS.to_owned()], tag_options.branch).await?;
-        let there: HashMap<&str, &str> =
-            there.iter().filter_map(|found| Some((found.name.strip_prefix(TAGS)?, found.hash.as_str()))).collect();
-        let is_new = |name: &str| !there.contains_key(name);
+        let remote = work_tree.git.remote_refs(&[TAGS.to_owned()], tag_options.branch).await?;
+        let remote: HashMap<&str, &str> =
+            remote.iter().filter_map(|found| Some((found.name.strip_prefix(TAGS)?, found.hash.as_str()))).collect();
+        let is_new = |name: &str| !remote.contains_key(name);
         let moved: Vec<&(String, Oid)> = local
             .iter()
-            .filter(|(name, target)| there.get(name.as_str()).is_some_and(|hash| *hash != target.to_string()))
+            .filter(|(name, target)| remote.get(name.as_str()).is_some_and(|hash| *hash != target.to_string()))
             .collect();
         let forced = if tag_options.is_forced { moved_by_task(work_tree.repository, &moved)? } else { HashSet::new() };
         let stale: Vec<String> =
@@ -106,7 +106,7 @@ impl TagPlan {
     /// Whether a push failed only because the server refused these tags.
     pub(crate) fn caused_failure(&self, finished: &Finished) -> bool {
         let refused: Vec<Rejection> =
-            of_push(finished).into_iter().filter(|refused| !refused.is_side_effect()).collect();
+            rejections_in(finished).into_iter().filter(|refused| !refused.is_side_effect()).collect();
         !finished.is_success() && !refused.is_empty() && refused.iter().all(|refused| self.is_about(refused))
     }
 
@@ -116,22 +116,22 @@ impl TagPlan {
 
     /// Removes the refused tags from the plan.
     pub(crate) fn skip_refused(&mut self, finished: &Finished) {
-        let refused = of_push(finished).into_iter().filter(|refused| !refused.is_side_effect());
+        let refused = rejections_in(finished).into_iter().filter(|refused| !refused.is_side_effect());
         let refused: Vec<Rejection> = refused.filter(|refused| self.is_about(refused)).collect();
         for name in refused.iter().filter_map(|refused| refused.name.strip_prefix(TAGS)) {
             self.pushed.remove(name);
         }
         self.refused.extend(refused);
-        let left = self.refused.iter().filter_map(|refused| refused.name.strip_prefix(TAGS)).map(str::to_owned);
-        let left: Vec<String> = left.chain(self.stale.iter().cloned()).collect();
-        self.refspecs = refspecs(&self.pushed, &left);
+        let skipped = self.refused.iter().filter_map(|refused| refused.name.strip_prefix(TAGS)).map(str::to_owned);
+        let skipped: Vec<String> = skipped.chain(self.stale.iter().cloned()).collect();
+        self.refspecs = refspecs(&self.pushed, &skipped);
     }
 
     /// Warns about the tags that were not pushed.
     pub(crate) fn warn_of_skipped(&self, console: &Console) {
-        if let Some(stale) = named(self.stale.iter().map(String::as_str)) {
+        if let Some(stale) = list_tags(self.stale.iter().map(String::as_str)) {
             let hint = "to overwrite, set `push_all_tags: true` and `force: true`";
-            console.warn(format_args!("did not push {stale}: the server has another commit there; {hint}"));
+            console.warn(format_args!("did not push {stale}, which the server has on another commit; {hint}"));
         }
         let reasons: Vec<String> = self.refused.iter().take(MOST_NAMES).map(ToString::to_string).collect();
         if !reasons.is_empty() {
@@ -144,26 +144,26 @@ impl TagPlan {
     }
 }
 
-/// The refspecs that push `pushed` and skip `left`; empty if there are too many to list.
-fn refspecs(pushed: &HashSet<String>, left: &[String]) -> Vec<String> {
+/// The refspecs that push the tags `pushed` and not the tags `skipped`; empty if there are too many to list.
+fn refspecs(pushed: &HashSet<String>, skipped: &[String]) -> Vec<String> {
     if pushed.is_empty() {
         return Vec::new();
     }
-    if pushed.len() <= left.len().max(100) && pushed.len() <= MOST_REFSPECS {
+    if pushed.len() <= skipped.len().max(100) && pushed.len() <= MOST_REFSPECS {
         let mut names: Vec<&String> = pushed.iter().collect();
         names.sort();
         // A new tag needs no `+`.
         return names.into_iter().map(|name| format!("{TAGS}{name}:{TAGS}{name}")).collect();
     }
-    if left.len() > MOST_REFSPECS {
+    if skipped.len() > MOST_REFSPECS {
         return Vec::new();
     }
-    let except = left.iter().map(|name| format!("^{TAGS}{name}"));
+    let except = skipped.iter().map(|name| format!("^{TAGS}{name}"));
     [ALL.to_owned()].into_iter().chain(except).collect()
 }
 
 /// Lists the first tags for a message; `None` if there are none.
-pub(crate) fn named<'n>(names: impl Iterator<Item = &'n str>) -> Option<String> {
+pub(crate) fn list_tags<'n>(names: impl Iterator<Item = &'n str>) -> Option<String> {
     let names: Vec<&str> = names.collect();
     let shown: Vec<String> = names.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
     let more = match names.len().saturating_sub(MOST_NAMES) {
@@ -191,8 +191,8 @@ fn tags_in(repository: &Repository) -> Result<Vec<(String, Oid)>> {
     Ok(tags)
 }
 
-/// The tags that a task has moved: to a commit that it created, or to the commit of the get, which did not have the
-/// tag.
+/// The tags that a task has moved: to a commit that the task created, or to the commit of the get if it did not have
+/// the tag at the time of the get.
 fn moved_by_task(repository: &Repository, tags: &[&(String, Oid)]) -> Result<HashSet<String>> {
     let file = |name: &str| std::fs::read_to_string(repository.path().join(name)).ok();
     let of_get = file("commit").and_then(|text| object_id(text.trim()).ok());
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn few_tags_are_listed_and_many_become_a_pattern_with_exceptions() {
+    fn refspecs_list_few_tags_and_use_a_pattern_for_many() {
         let few: HashSet<String> = names(2).into_iter().collect();
         assert_eq!(refspecs(&few, &[]), ["refs/tags/v00000:refs/tags/v00000", "refs/tags/v00001:refs/tags/v00001"]);
         let many: HashSet<String> = names(70_000).into_iter().collect();
@@ -236,11 +236,11 @@ mod tests {
     }
 
     #[test]
-    fn first_tags_are_listed() {
+    fn message_lists_the_first_tags() {
         let many = names(12);
-        let text = named(many.iter().map(String::as_str)).unwrap();
+        let text = list_tags(many.iter().map(String::as_str)).unwrap();
         assert!(text.starts_with("the tags `v00000`, ") && text.ends_with("`v00009` and 2 more"), "{text}");
-        assert_eq!(named(["x"].into_iter()).as_deref(), Some("the tag `x`"));
-        assert_eq!(named([].into_iter()), None);
+        assert_eq!(list_tags(["x"].into_iter()).as_deref(), Some("the tag `x`"));
+        assert_eq!(list_tags([].into_iter()), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Parses the result of a push: the refs that it created, and those that were refused.
+//! Parses the result of a push: the created refs and the refused refs.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub(crate) struct Rejection {
 }
 
 impl Rejection {
-    /// Whether the ref has commits on the server that HEAD does not contain.
+    /// Whether the ref on the server has commits that HEAD does not contain.
     pub(crate) fn has_moved(&self) -> bool {
         means(&self.reason, Meaning::MovedRef)
     }
@@ -25,22 +25,24 @@ impl Rejection {
         means(&self.reason, Meaning::StaleLease)
     }
 
-    /// Whether it is an existing tag on another object, and `force` is not set.
+    /// Whether the server has the tag on another object, and `force` is not set.
     fn exists_already(&self) -> bool {
         means(&self.reason, Meaning::ExistingTag)
     }
 
-    /// Whether it was refused only because another ref of the atomic push was.
+    /// Whether the ref was refused only because another ref of the atomic push was refused.
     pub(crate) fn is_side_effect(&self) -> bool {
         means(&self.reason, Meaning::AtomicSideEffect)
     }
 
-    /// What the user can do about it.
+    /// The hint for the user.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         if self.exists_already() {
-            Some("the tag already exists on another commit")
+            Some("the tag already exists on another commit; `force: true` overwrites it")
         } else if self.is_stale() {
-            Some("the branch was updated since the get, and `force: lease` does not overwrite newer commits")
+            Some(
+                "the branch was updated since the get, and `force: lease` does not overwrite newer commits; get the branch again",
+            )
         } else if self.has_moved() {
             Some("the branch has commits that HEAD lacks; `rebase: true` rebases onto them")
         } else {
@@ -56,12 +58,12 @@ impl fmt::Display for Rejection {
 }
 
 /// The refused refs in the output of `git push --porcelain`: `FLAG<tab>FROM:TO<tab>SUMMARY (REASON)`.
-pub(crate) fn of_push(finished: &Finished) -> Vec<Rejection> {
+pub(crate) fn rejections_in(finished: &Finished) -> Vec<Rejection> {
     parse(&finished.text())
 }
 
 /// The full names of the refs that the push created.
-pub(crate) fn created_by(finished: &Finished) -> Vec<String> {
+pub(crate) fn created_refs_in(finished: &Finished) -> Vec<String> {
     created_refs(&finished.text())
 }
 
@@ -86,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refused_refs_are_distinguished_from_moved_ones() {
+    fn parses_created_and_refused_refs() {
         let refused = parse(
             "To file:///x\n\
              *\tHEAD:refs/heads/new\t[new branch]\n\
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hint_fits_the_reason() {
+    fn hint_matches_the_reason() {
         let hint = |reason: &str| {
             let refused = parse(&format!("!\tHEAD:refs/tags/v1\t{reason}\n"));
             refused.first().and_then(Rejection::hint).unwrap_or_default()

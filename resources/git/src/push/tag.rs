@@ -9,29 +9,28 @@ use jetway_git_client::object_id::object_id;
 
 use crate::push::work_tree::WorkTree;
 
-/// A tag to put on the pushed commit.
+/// The tag that a put creates on the pushed commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tag {
-    /// Its name.
     pub(crate) name: String,
-    /// The file with its message, for an annotated one.
+    /// The file with the message of an annotated tag; `None` for a lightweight tag.
     pub(crate) message: Option<PathBuf>,
 }
 
 impl WorkTree<'_> {
-    /// Creates the object of an annotated tag on HEAD; returns `false` if the server already has the tag on this
-    /// commit.
+    /// Creates an annotated tag on HEAD; returns `false` if the server already has the tag on this commit. Does nothing
+    /// for a lightweight tag.
     pub(super) async fn make_tag(&self, tag: &Tag, branch: Option<&str>) -> Result<bool> {
         let head = self.head()?;
-        let what = || format!("cannot create the tag `{}`", tag.name);
+        let error = || format!("cannot create the tag `{}`", tag.name);
         let Some(message) = &tag.message else { return Ok(true) };
-        // A new annotated tag is always another object, because it contains the time. So reuse the server's.
+        // Keep the tag of the server: a new annotated tag would be another object, because it contains the time.
         if self.tagged_on_server(&tag.name, branch).await? == Some(head) {
             return Ok(false);
         }
         // `--cleanup=whitespace` keeps lines that begin with `#`.
         let make = self.command("tag").args(["--annotate", "--force", "--cleanup=whitespace", "--file"]).arg(message);
-        make.args(["--", &tag.name, "HEAD"]).run().await?.success().with_context(what)?;
+        make.args(["--", &tag.name, "HEAD"]).run().await?.success().with_context(error)?;
         Ok(true)
     }
 

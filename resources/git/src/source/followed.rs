@@ -1,4 +1,4 @@
-//! What a check follows, derived from the keys of the source.
+//! Derives from the keys of the source which commits, tags or branches a check follows.
 
 use jetway::{Result, anyhow};
 
@@ -6,7 +6,7 @@ use crate::source::Source;
 use crate::source::labels::{TagBehaviour, TagSort, VersionType};
 use crate::source::names::{Extent, NameFilter};
 
-/// What a check follows.
+/// The commits, tags or branches that a check follows.
 #[derive(Debug)]
 pub(crate) enum Followed {
     /// The commits of one branch.
@@ -15,7 +15,7 @@ pub(crate) enum Followed {
     Tags(NameFilter),
     /// The tags with these names, regardless of branch and filters.
     AllTags(NameFilter, TagSort),
-    /// The commits in the history of the tags with these names.
+    /// The tags with these names resolve to their commits and the ancestors of these.
     TagAncestors(NameFilter),
     /// The set of matching branch names.
     Branches(NameFilter),
@@ -24,7 +24,7 @@ pub(crate) enum Followed {
 }
 
 impl Source {
-    /// What a check follows.
+    /// Derives what a check follows.
     pub(crate) fn followed(&self) -> Result<Followed> {
         let checked =
             |key: &str, names: Result<NameFilter, String>| names.map_err(|problem| anyhow!("`{key}` {problem}"));

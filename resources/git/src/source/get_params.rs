@@ -15,7 +15,7 @@ pub struct GetParams {
     /// tags`, the default is 1.
     pub depth: Option<u32>,
 
-    /// An alias of `depth`, which older pull-request resources use.
+    /// An alias of `depth`, for pipelines that used an older pull-request resource.
     #[serde(rename = "git.depth")]
     pub git_depth: Option<u32>,
 

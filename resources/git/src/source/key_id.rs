@@ -7,7 +7,7 @@ use crate::source::openpgp::PublicKey;
 /// The default port of `hkp://` (draft-shaw-openpgp-hkp-00, section 2).
 const HKP_PORT: u16 = 11371;
 
-/// A key's fingerprint, or the last 16 digits of it.
+/// A key's fingerprint, or its last 16 digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyId(String);
 
@@ -41,17 +41,17 @@ impl KeyId {
 pub(crate) fn keyserver_url(keyserver: &str) -> Result<String, &'static str> {
     const EXPECTED: &str = "must be the address of a keyserver, such as `hkps://keyserver.ubuntu.com`";
     let keyserver = keyserver.trim();
-    let (scheme, place) = keyserver.split_once("://").unwrap_or(("hkp", keyserver));
-    let place = place.trim_end_matches('/');
+    let (scheme, authority) = keyserver.split_once("://").unwrap_or(("hkp", keyserver));
+    let authority = authority.trim_end_matches('/');
     let (scheme, port) = match scheme.to_ascii_lowercase().as_str() {
         "hkp" => ("http", Some(HKP_PORT)),
         "http" => ("http", None),
         "hkps" | "https" => ("https", None),
         _ => return Err(EXPECTED),
     };
-    let mut url = Url::parse(&format!("{scheme}://{place}")).map_err(|_| EXPECTED)?;
+    let mut url = Url::parse(&format!("{scheme}://{authority}")).map_err(|_| EXPECTED)?;
     // The URL parser drops a default port, so look for a port in the text.
-    let names_port = place.rsplit(':').next().is_some_and(|end| end != place && end.parse::<u16>().is_ok());
+    let names_port = authority.rsplit(':').next().is_some_and(|end| end != authority && end.parse::<u16>().is_ok());
     if !url.has_host() || url.query().is_some() || url.fragment().is_some() {
         return Err(EXPECTED);
     }

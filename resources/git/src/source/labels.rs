@@ -1,9 +1,9 @@
-//! The enums of the source keys about tags and branches.
+//! The values of the source keys about tags and branches.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What a version is.
+/// The kind of versions that a check returns.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VersionType {
@@ -37,7 +37,7 @@ pub enum TagSort {
     /// The date of the tag, or of its commit if the tag has none.
     #[default]
     CreatorDate,
-    /// The version in the name, as `sort -V` compares it.
+    /// The version number in the name, compared as `sort -V` does.
     Version,
 }
 

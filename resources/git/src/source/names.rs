@@ -6,7 +6,7 @@ use crate::pattern::{Pattern, glob};
 /// The most `ref-prefix` lines in one request. With more prefixes, the request asks for all names.
 const MOST_PREFIXES: usize = 50;
 
-/// Whether a regular expression must match the whole name.
+/// Whether a regular expression must match the whole name, or any part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     Whole,

@@ -1,5 +1,5 @@
-//! Parses the part of RFC 4880, the format of GPG, that must be checked before `gpgv` gets any input. It decodes the
-//! armour and checks the packet types: a key must be a public key, and a signature must be exactly one signature.
+//! Checks `OpenPGP` input (RFC 4880) before `gpgv` gets it: decodes the armour, and checks that a key is a public key and
+//! that a signature is exactly one signature.
 
 use std::fmt::Write as _;
 
@@ -24,12 +24,12 @@ pub(crate) struct PublicKey {
     /// The fingerprint of the primary key: 40 hexadecimal digits in upper case.
     pub(crate) fingerprint: String,
     /// The primary key, then user ids, then subkeys (section 11.1).
-    pub(crate) parts: Vec<Part>,
+    pub(crate) parts: Vec<KeyPacket>,
 }
 
 /// A packet of a public key and its signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct KeyPacket {
     tag: u8,
     body: Vec<u8>,
     packet: Vec<u8>,
@@ -47,7 +47,7 @@ impl PublicKey {
     /// signatures with a later expiry date.
     fn merge(&mut self, other: Self) {
         for part in other.parts {
-            let is_same = |known: &&mut Part| known.tag == part.tag && known.body == part.body;
+            let is_same = |known: &&mut KeyPacket| known.tag == part.tag && known.body == part.body;
             if let Some(known) = self.parts.iter_mut().find(is_same) {
                 let new = part.signatures.into_iter().filter(|signature| !known.signatures.contains(signature));
                 known.signatures.extend(new.collect::<Vec<_>>());
@@ -87,7 +87,7 @@ pub(crate) fn public_keys(text: &str) -> Result<Vec<PublicKey>, &'static str> {
             rest = after;
             let part = || {
                 let (tag, body, signatures) = (packet.tag, packet.body.to_vec(), Vec::new());
-                Part { tag, body, packet: packet.whole.to_vec(), signatures }
+                KeyPacket { tag, body, packet: packet.whole.to_vec(), signatures }
             };
             match (packet.tag, keys.last_mut()) {
                 (tag::PUBLIC_KEY, _) => {
@@ -108,7 +108,7 @@ pub(crate) fn public_keys(text: &str) -> Result<Vec<PublicKey>, &'static str> {
             }
         }
     }
-    // An empty key is an error: it comes from an unset variable, and must not disable verification.
+    // An empty key is an error: it comes from an unset variable, and must not turn verification off.
     if keys.is_empty() { Err("armour without a key") } else { Ok(keys) }
 }
 
@@ -249,7 +249,7 @@ j5f/SQEAg2YFGcPvtKmQXcGpYMpuYL2AvW98Lz3yFNN23H+fYgA=
     const FINGERPRINT: &str = "768B09F2EE90D197E8D507F0DA31C88D18B0AB9D";
 
     #[test]
-    fn a_public_key_is_known_by_its_fingerprint() {
+    fn parses_the_fingerprint_of_a_public_key() {
         let keys = public_keys(KEY).unwrap();
         assert_eq!(keys.len(), 1);
         assert_eq!(keys[0].fingerprint, FINGERPRINT);
@@ -310,7 +310,7 @@ j5f/SQEAg2YFGcPvtKmQXcGpYMpuYL2AvW98Lz3yFNN23H+fYgA=
     }
 
     #[test]
-    fn signature_must_be_exactly_one() {
+    fn refuses_anything_but_exactly_one_signature() {
         let armoured = |bytes: &[u8]| {
             format!(
                 "-----BEGIN PGP SIGNATURE-----\nVersion: x\n\n{}\n-----END PGP SIGNATURE-----\n",

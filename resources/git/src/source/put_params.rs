@@ -37,7 +37,7 @@ pub struct PutParams {
     #[serde(default)]
     pub returning: Returning,
 
-    /// A file in the inputs with the name of a tag. The tag is put on the pushed commit.
+    /// A file in the inputs with the name of a tag for the pushed commit.
     pub tag: Option<String>,
 
     /// A prefix for the name of the tag.
@@ -88,13 +88,13 @@ pub enum Returning {
     Unmerged,
 }
 
-/// Words as a list or on one line.
+/// Words: a list, or one line.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Words {
     /// Separated by blanks.
     Line(String),
-    /// One word an item.
+    /// One word per item.
     List(Vec<String>),
 }
 
@@ -131,10 +131,10 @@ impl Parameters for PutParams {
             problems.add("annotate", "has no effect without `tag`");
         }
         if self.only_tag && self.tag.is_none() && self.push_all_tags == Some(false) {
-            problems.add("only_tag", "needs `tag` when `push_all_tags` is `false`: there is nothing else to push");
+            problems.add("only_tag", "needs `tag` if `push_all_tags` is `false`: there is nothing else to push");
         }
         if self.merge && self.rebase {
-            problems.add("merge", "either merge or rebase can be set, but not both");
+            problems.add("merge", "cannot be set together with `rebase`");
         }
         let options = self.rebase_strategy_option.as_ref().map(Words::list).unwrap_or_default();
         if !self.rebase && (self.rebase_strategy.is_some() || !options.is_empty()) {
@@ -162,7 +162,7 @@ impl Parameters for PutParams {
 pub enum Force {
     /// `true` always overwrites, `false` never does.
     Flag(bool),
-    /// Only if the branch is still where it was last seen.
+    /// Overwrites only if the branch has not moved since the last fetch.
     Lease(Lease),
 }
 

@@ -27,8 +27,8 @@ pub(crate) fn rules(source: &Source, problems: &mut Problems) {
     }
 }
 
-/// Whether each line of `text` is an allowed signer (ssh-keygen(1), "ALLOWED SIGNERS"): principals, options, key type
-/// and key.
+/// Checks that each line of `text` is an allowed signer (ssh-keygen(1), "ALLOWED SIGNERS"): principals, options, key
+/// type and key.
 fn check_allowed_signers(text: &str) -> Result<(), String> {
     let mut lines = text.lines().enumerate().map(|(index, line)| (index, line.trim()));
     let is_type = |word: &str| ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| word.starts_with(kind));
@@ -36,12 +36,12 @@ fn check_allowed_signers(text: &str) -> Result<(), String> {
         let words: Vec<&str> = line.split_whitespace().skip(1).collect();
         words.windows(2).any(|pair| matches!(pair, [kind, key] if is_type(kind) && key.starts_with("AAAA")))
     };
-    let is_said = |line: &str| !line.is_empty() && !line.starts_with('#');
-    if let Some((index, _)) = lines.clone().find(|(_, line)| is_said(line) && !is_signer(line)) {
+    let is_entry = |line: &str| !line.is_empty() && !line.starts_with('#');
+    if let Some((index, _)) = lines.clone().find(|(_, line)| is_entry(line) && !is_signer(line)) {
         return Err(format!("has no SSH public key in line {} (expected `NAME ssh-ed25519 AAAA...`)", index + 1));
     }
     // An empty text is an error: it probably comes from an unset variable.
-    if lines.any(|(_, line)| is_said(line)) { Ok(()) } else { Err("must not be empty".to_owned()) }
+    if lines.any(|(_, line)| is_entry(line)) { Ok(()) } else { Err("must not be empty".to_owned()) }
 }
 
 #[cfg(test)]
@@ -49,12 +49,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn allowed_signers_are_lines_with_a_key_each() {
+    fn allowed_signers_need_a_key_on_each_line() {
         let line = "ada@example.com,*@example.org namespaces=\"git\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 comment";
         assert_eq!(check_allowed_signers(&format!("# ours\n\n{line}\n")), Ok(()));
         for (text, expected) in [
             ("", "empty"),
-            ("# nobody\n", "empty"),
+            ("# no entry\n", "empty"),
             (&format!("{line}\nada@example.com"), "line 2"),
             ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5", "line 1"),
         ] {

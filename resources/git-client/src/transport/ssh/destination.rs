@@ -46,17 +46,17 @@ impl Destination {
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let command: Vec<String> = arguments.map(std::borrow::Cow::into_owned).collect();
-        Some(Self { user, host, port, path: first_word_after_program(&command.join(" ")) })
+        Some(Self { user, host, port, path: repository_path(&command.join(" ")) })
     }
 
-    /// Whether this is the repository at `address`.
-    pub(super) fn is(&self, address: &str) -> bool {
+    /// Whether the destination is the repository at `address`.
+    pub(super) fn is_repository_at(&self, address: &str) -> bool {
         Address::parse(address).is_some_and(|entry| is_same_repository(&entry, &self.host, self.port, &self.path))
     }
 }
 
-/// The unquoted first argument of the command for the server's shell. git quotes `'` and `!` as `'\''` and `'\!'`.
-fn first_word_after_program(command: &str) -> String {
+/// The first argument of the remote command, unquoted. git quotes `'` and `!` as `'\''` and `'\!'`.
+fn repository_path(command: &str) -> String {
     let rest = command.split_once(' ').map_or("", |(_, rest)| rest.trim_start());
     let mut word = String::new();
     let mut is_quoted = false;
@@ -91,10 +91,10 @@ mod tests {
             path: "/a b/c.git".to_owned(),
         };
         assert_eq!(destination, expected);
-        assert!(destination.is("ssh://git@HOST:2222/a b/c"));
+        assert!(destination.is_repository_at("ssh://git@HOST:2222/a b/c"));
         let lfs = of(&["-oControlMaster=no", "-p22", "--", "::1", "git-lfs-authenticate a/b.git download"]).unwrap();
         assert_eq!((lfs.host.as_str(), lfs.port, lfs.path.as_str()), ("::1", Some(22), "a/b.git"));
-        assert!(lfs.is("[::1]:a/b") && !lfs.is("ssh://[::1]:2222/a/b"));
+        assert!(lfs.is_repository_at("[::1]:a/b") && !lfs.is_repository_at("ssh://[::1]:2222/a/b"));
     }
 
     #[test]

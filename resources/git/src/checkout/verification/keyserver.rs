@@ -15,13 +15,13 @@ pub(crate) async fn fetch(context: &Context, settings: HttpSettings, keyserver: 
     let what = format!("cannot fetch the GPG key `{}` from `{keyserver}`", id.digits());
     let request = context.http(settings)?.get(format!("{base}/pks/lookup"));
     let request = request.query("op", "get").query("options", "mr").query("search", format!("0x{}", id.digits()));
-    let answer = request.send().await.map_err(|error| {
+    let response = request.send().await.map_err(|error| {
         let is_unknown =
-            error.downcast_ref::<StatusError>().is_some_and(|answer| answer.status() == StatusCode::NOT_FOUND);
+            error.downcast_ref::<StatusError>().is_some_and(|error| error.status() == StatusCode::NOT_FOUND);
         let error = error.context(what.clone());
         if is_unknown { error.hint("put a key that is not published into `commit_verification_keys`") } else { error }
     })?;
-    let text = String::from_utf8_lossy(&answer.bytes(LARGEST).await.map_err(|error| error.context(what.clone()))?)
+    let text = String::from_utf8_lossy(&response.bytes(LARGEST).await.map_err(|error| error.context(what.clone()))?)
         .into_owned();
     let keys = openpgp::public_keys(&text).map_err(|found| anyhow!("the server sent {found}").context(what.clone()))?;
     let others = keys.iter().map(|key| key.fingerprint.clone()).collect::<Vec<_>>().join(", ");

@@ -1,7 +1,5 @@
-//! Splits a commit into its signature and the signed content.
-//!
-//! libgit2 is not used, because it also finds a signature in the commit message. The signed content is the commit
-//! without the signature header (gitformat-signature(5)).
+//! Splits a commit into its signature and the signed content, which is the commit without the signature headers
+//! (gitformat-signature(5)). libgit2 is not used for this, because it also accepts a signature in the commit message.
 
 use git2::ObjectFormat;
 use jetway::{Result, anyhow};
@@ -13,18 +11,18 @@ const SHA1: &[u8] = b"gpgsig";
 /// content.
 const SHA256: &[u8] = b"gpgsig-sha256";
 
-/// A signature and the signed content.
+/// A commit, split into its signature and the signed content.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Signed {
+pub(crate) struct SignedCommit {
     /// The armored signature.
     pub(crate) signature: String,
-    /// The signed content.
+    /// The commit without its signature headers.
     pub(crate) content: Vec<u8>,
 }
 
-impl Signed {
+impl SignedCommit {
     /// Splits a commit of a repository with this object format; `None` if it has no signature.
-    pub(crate) fn of_commit(commit: &[u8], format: ObjectFormat) -> Result<Option<Self>> {
+    pub(crate) fn parse(commit: &[u8], format: ObjectFormat) -> Result<Option<Self>> {
         let (own, other) = match format {
             ObjectFormat::Sha1 => (SHA1, SHA256),
             ObjectFormat::Sha256 => (SHA256, SHA1),
@@ -72,29 +70,29 @@ mod tests {
     use proptest::prelude::*;
 
     fn signed(commit: &str) -> Option<(String, String)> {
-        let signed = Signed::of_commit(commit.as_bytes(), ObjectFormat::Sha1).unwrap()?;
+        let signed = SignedCommit::parse(commit.as_bytes(), ObjectFormat::Sha1).unwrap()?;
         Some((signed.signature, String::from_utf8(signed.content).unwrap()))
     }
 
     #[test]
-    fn is_extracted_from_the_header() {
+    fn signature_is_extracted_from_the_header() {
         let commit = "tree 1\nauthor A\ngpgsig BEGIN\n \n abc\n END\ngpgsig-sha256 x\n y\nencoding z\n\nMessage\n";
         let content = "tree 1\nauthor A\nencoding z\n\nMessage\n";
         assert_eq!(signed(commit), Some(("BEGIN\n\nabc\nEND\n".to_owned(), content.to_owned())));
-        let signed = Signed::of_commit(commit.as_bytes(), ObjectFormat::Sha256).unwrap().unwrap();
-        assert_eq!(signed, Signed { signature: "x\ny\n".to_owned(), content: content.as_bytes().to_vec() });
+        let signed = SignedCommit::parse(commit.as_bytes(), ObjectFormat::Sha256).unwrap().unwrap();
+        assert_eq!(signed, SignedCommit { signature: "x\ny\n".to_owned(), content: content.as_bytes().to_vec() });
     }
 
     #[test]
-    fn is_ignored_in_the_message_and_in_other_headers() {
+    fn signature_in_message_or_other_headers_is_ignored() {
         assert_eq!(signed("tree 1\nmergetag object 2\n gpgsig x\n\ngpgsig BEGIN\n END\n"), None);
         assert_eq!(signed("tree 1"), None);
         assert_eq!(signed(""), None);
     }
 
     #[test]
-    fn must_not_occur_twice() {
-        assert!(Signed::of_commit(b"tree 1\ngpgsig a\ngpgsig b\n\nm", ObjectFormat::Sha1).is_err());
+    fn refuses_a_second_signature() {
+        assert!(SignedCommit::parse(b"tree 1\ngpgsig a\ngpgsig b\n\nm", ObjectFormat::Sha1).is_err());
     }
 
     proptest! {
@@ -114,7 +112,7 @@ mod tests {
 
         #[test]
         fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Signed::of_commit(&bytes, ObjectFormat::Sha1);
+            let _ = SignedCommit::parse(&bytes, ObjectFormat::Sha1);
         }
     }
 }

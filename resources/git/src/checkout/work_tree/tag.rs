@@ -8,7 +8,7 @@ use jetway::Result;
 use jetway_git_client::transport::git::Git;
 use jetway_git_client::transport::refusal::Refusal;
 
-use super::{CheckoutRequest, Tags};
+use super::{CheckoutRequest, FetchTags};
 
 impl CheckoutRequest<'_> {
     /// Fetches a tag at its depth, without any branch, as `git clone --depth=1 --branch TAG` does.
@@ -21,7 +21,7 @@ impl CheckoutRequest<'_> {
     ) -> Result<Repository> {
         let refspec = format!("+refs/tags/{tag}:refs/tags/{tag}");
         let repository = self.init(git, destination, None, Some(&refspec), commit.object_format())?;
-        let tags = if self.tags == Tags::All { "--tags" } else { "--no-tags" };
+        let tags = if self.tags == FetchTags::All { "--tags" } else { "--no-tags" };
         let fetch = |depth: Option<u32>| {
             git.network("fetch")
                 .directory(destination)

@@ -1,4 +1,4 @@
-//! Property tests: a search with small windows in a random history finds the same commits as git with the whole
+//! Property tests: in a random history, a search with small windows finds the same commits as git with the whole
 //! history.
 
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
@@ -16,7 +16,7 @@ use super::*;
 
 const BRANCHES: [&str; 3] = ["main", "left", "right"];
 
-/// Windows that are smaller than histories of a few commits.
+/// Windows that are too small for a history of a few commits.
 const SMALL: Windows = Windows { first: 2, growth: 2, deepest: 16 };
 
 #[derive(Debug, Clone)]
@@ -32,25 +32,25 @@ enum Step {
         minutes: i64,
     },
     /// A branch is created at the tip of another.
-    Begin {
+    Branch {
         branch: usize,
         at: usize,
     },
     /// A branch is replaced by a new root commit.
-    BeginAnew {
+    NewRoot {
         branch: usize,
     },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let branch = || 0..BRANCHES.len();
-    // Clocks differ: a commit may be older than its parents.
+    // A commit may be older than its parents, because clocks differ.
     let minutes = || prop_oneof![4 => 0..5_i64, 1 => -90..90_i64];
     prop_oneof![
         8 => (branch(), minutes()).prop_map(|(branch, minutes)| Step::Commit { branch, minutes }),
         4 => (branch(), branch(), minutes()).prop_map(|(into, from, minutes)| Step::Merge { into, from, minutes }),
-        2 => (branch(), branch()).prop_map(|(branch, at)| Step::Begin { branch, at }),
-        1 => branch().prop_map(|branch| Step::BeginAnew { branch }),
+        2 => (branch(), branch()).prop_map(|(branch, at)| Step::Branch { branch, at }),
+        1 => branch().prop_map(|branch| Step::NewRoot { branch }),
     ]
 }
 
@@ -101,11 +101,11 @@ fn make_history(directory: &Path, steps: &[Step]) -> Vec<Oid> {
                 tips[into] = Some(commit(into, &parents, minutes));
             }
             Step::Merge { .. } => {}
-            Step::Begin { branch, at } => tips[branch] = Some(commit(branch, tips[at].as_slice(), 1)),
-            Step::BeginAnew { branch } => tips[branch] = Some(commit(branch, &[], 1)),
+            Step::Branch { branch, at } => tips[branch] = Some(commit(branch, tips[at].as_slice(), 1)),
+            Step::NewRoot { branch } => tips[branch] = Some(commit(branch, &[], 1)),
         }
     }
-    // Keep commits that no branch contains any more, as a server does for a while.
+    // Keep the commits that are no longer on any branch, as servers do for a while.
     for mark in 1..=marks {
         write!(stream, "reset refs/kept/{mark}\nfrom :{mark}\n\n").unwrap();
     }
@@ -127,8 +127,7 @@ fn expected(directory: &Path, known: Oid) -> SearchResult {
         let newest = git(directory, &["rev-parse", "main"], "").unwrap();
         return SearchResult { known_is_on_branch: false, commits: commits(&newest) };
     }
-    // Do not use one range, `known..main`: git walks by date, and includes one commit too many if clocks differ by
-    // much.
+    // The range `known..main` would be wrong: git walks by date, and includes an older commit if clocks differ by much.
     let before: HashSet<Oid> = commits(&git(directory, &["rev-list", &known], "").unwrap()).into_iter().collect();
     let chain = commits(&git(directory, &["rev-list", "--first-parent", "--reverse", "main"], "").unwrap());
     let newer = chain.into_iter().filter(|commit| !before.contains(commit)).collect();
@@ -167,8 +166,8 @@ fn hold<T: std::fmt::Debug>(cases: u32, strategy: impl Strategy<Value = T>, law:
     TestRunner::new(config).run(&strategy, law).unwrap();
 }
 
-/// Checks that the commits after two versions, selected by number, are those that git lists: in fresh containers, and
-/// in one with a cache.
+/// Checks that the commits after two versions are those that git lists, in fresh containers and in one with a cache.
+/// The numbers select the versions.
 fn agrees_with_git(steps: &[Step], (first, second): (usize, usize)) {
     let server = tempfile::tempdir().unwrap();
     let all = make_history(server.path(), steps);
@@ -190,10 +189,10 @@ fn commits_after_any_version_agree_with_git_for_small_windows() {
     hold(24, (prop::collection::vec(step(), 6..30), known), |(steps, known)| agrees_with_git(&steps, known));
 }
 
-/// git's server listed a commit at the boundary of a fetch by date without sending it. The next fetch then failed with
-/// "error in object: unshallow".
+/// For a fetch by date, git's server listed a commit at the boundary without sending it. The next fetch then failed
+/// with "error in object: unshallow".
 #[test]
-fn boundary_that_the_server_did_not_send_does_not_break_later_fetches() {
+fn missing_commit_at_the_boundary_does_not_break_later_fetches() {
     let steps = [
         Step::Commit { branch: 0, minutes: 3 },
         Step::Merge { into: 2, from: 0, minutes: 45 },
@@ -230,7 +229,7 @@ fn newest_commits_of_a_path_agree_with_git_for_small_windows() {
     });
 }
 
-/// A chain with these commits.
+/// Builds a chain with these commits.
 fn chain(commits: &[u8], end: ChainEnd) -> Chain {
     Chain { commits: commits.iter().map(|number| object_id(&format!("{number:040x}")).unwrap()).collect(), end }
 }

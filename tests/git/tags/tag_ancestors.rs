@@ -27,7 +27,7 @@ fn are_versions_up_to_the_newest_tag() {
 }
 
 #[test]
-fn are_given_without_a_merged_side() {
+fn omit_merged_commits() {
     let repository = Repository::new();
     let base = repository.commit("base", &[("a", "1")]);
     repository.branch("topic", &base);
@@ -41,7 +41,7 @@ fn are_given_without_a_merged_side() {
 }
 
 #[test]
-fn go_on_where_a_tag_was_taken_back() {
+fn continue_after_a_tag_was_deleted() {
     let (repository, commits) = history(&["one", "two", "three"]);
     repository.tag("v1", &commits[1]);
     let source = ancestors(&repository.file_url(), json!({ "branch": "main" }));

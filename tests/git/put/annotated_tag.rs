@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn has_the_message_of_its_file_and_can_be_pushed_again() {
+fn has_the_message_of_the_file_and_is_idempotent() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let commit = checkout.commit("two", &[("x", "2")]);
@@ -18,7 +18,7 @@ fn has_the_message_of_its_file_and_can_be_pushed_again() {
 }
 
 #[test]
-fn needs_its_file_and_a_tag() {
+fn needs_its_file_and_tag() {
     let (repository, _) = history(&["one"]);
     let (inputs, _checkout) = inputs(&repository);
     fs::write(inputs.path().join("version"), "1.0").expect("write the tag file");
@@ -32,7 +32,7 @@ fn needs_its_file_and_a_tag() {
     assert!(
         said(&outcome).ends_with(
             "`params.annotate`: has no effect without `tag`\n    \
-         `params.only_tag`: needs `tag` when `push_all_tags` is `false`: there is nothing else to push\n"
+         `params.only_tag`: needs `tag` if `push_all_tags` is `false`: there is nothing else to push\n"
         ),
         "{}",
         said(&outcome)
@@ -40,7 +40,7 @@ fn needs_its_file_and_a_tag() {
 }
 
 #[test]
-fn keeps_lines_of_markdown() {
+fn keeps_lines_that_begin_with_a_hash_sign() {
     let (repository, _) = history(&["one"]);
     let (inputs, _checkout) = inputs(&repository);
     for (name, text) in [("1.0", "# 1.0\n\n## Fixed\n#13 is gone"), ("2.0", "# Nothing but a heading")] {

@@ -12,7 +12,7 @@ fn two_branches() -> (Repository, Vec<String>) {
 
 /// <https://github.com/concourse/git-resource/issues/260>
 #[test]
-fn excludes_tags_that_are_not_merged_into_it() {
+fn excludes_tags_not_merged_into_it() {
     let (repository, commits) = two_branches();
     let (_server, url) = serve(&repository);
     let source = tags(&url, json!({ "branch": "main", "version_depth": 9 }));
@@ -23,7 +23,7 @@ fn excludes_tags_that_are_not_merged_into_it() {
 }
 
 #[test]
-fn brings_a_tag_in_when_it_is_merged() {
+fn includes_a_tag_once_it_is_merged() {
     let (repository, commits) = two_branches();
     let (_server, url) = serve(&repository);
     let container = Container::new();
@@ -34,7 +34,7 @@ fn brings_a_tag_in_when_it_is_merged() {
 }
 
 #[test]
-fn that_is_not_there_is_an_error() {
+fn fails_if_it_is_missing() {
     let (repository, _) = two_branches();
     let outcome = check(&tags(&repository.file_url(), json!({ "branch": "nope" })), NONE);
     outcome.failed();

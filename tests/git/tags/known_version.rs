@@ -2,7 +2,7 @@ use super::*;
 
 /// <https://github.com/concourse/git-resource/issues/223>
 #[test]
-fn that_was_moved_comes_again_with_its_new_commit() {
+fn moved_tag_is_returned_with_its_new_commit() {
     let (repository, commits) = history(&["one", "two", "three"]);
     repository.tag("latest", &commits[0]);
     repository.tag("v2", &commits[1]);
@@ -24,7 +24,7 @@ fn that_was_moved_comes_again_with_its_new_commit() {
 
 /// <https://github.com/concourse/git-resource/issues/116>
 #[test]
-fn that_was_deleted_makes_a_check_begin_again_at_the_newest() {
+fn deleted_tag_restarts_at_the_newest() {
     let (repository, commits) = tagged();
     let (_server, url) = serve(&repository);
     let container = Container::new();
@@ -43,7 +43,7 @@ fn that_was_deleted_makes_a_check_begin_again_at_the_newest() {
 }
 
 #[test]
-fn that_is_a_commit_of_a_put_gives_the_tags_made_since() {
+fn commit_of_a_put_returns_newer_tags() {
     let (repository, commits) = tagged();
     let (_server, url) = serve(&repository);
     for more in [json!({}), json!({ "branch": "main" })] {
@@ -55,7 +55,7 @@ fn that_is_a_commit_of_a_put_gives_the_tags_made_since() {
 }
 
 #[test]
-fn that_is_a_tag_is_understood_when_tags_are_not_followed_any_more() {
+fn tag_is_accepted_after_tag_filter_was_removed() {
     let (repository, commits) = tagged();
     let source = source(&repository.file_url());
     assert_eq!(refs(&check(&source, version("v2", &commits[1]))), commits[1..]);

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn is_a_clear_error_without_rebase() {
+fn fails_without_rebase() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     checkout.commit("ours", &[("ours", "1")]);
@@ -18,7 +18,7 @@ fn is_a_clear_error_without_rebase() {
 }
 
 #[test]
-fn is_rebased_onto_and_the_new_commit_is_the_version() {
+fn rebase_returns_the_new_commit_as_version() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let before = checkout.commit("ours", &[("ours", "1")]);
@@ -32,11 +32,11 @@ fn is_rebased_onto_and_the_new_commit_is_the_version() {
 }
 
 #[test]
-fn is_rebased_onto_from_a_shallow_get() {
+fn rebases_from_a_shallow_get() {
     let (repository, commits) = history(&["one", "two", "three"]);
     let (_server, url) = serve(&repository);
     repository.configure("http.receivepack", "true");
-    let (inputs, checkout) = got(&request(&source(&url), Some(&commits[2]), &json!({ "depth": 1 })));
+    let (inputs, checkout) = inputs_with_get(&request(&source(&url), Some(&commits[2]), &json!({ "depth": 1 })));
     checkout.commit("ours", &[("ours", "1")]);
     let theirs = repository.commit("theirs", &[("theirs", "1")]);
     put(&source(&url), inputs.path(), rebase()).succeeded();
@@ -45,12 +45,12 @@ fn is_rebased_onto_from_a_shallow_get() {
 }
 
 #[test]
-fn is_built_on_from_a_shallow_get_of_an_older_version() {
+fn rebases_and_merges_from_a_shallow_get_of_an_older_version() {
     for how in ["rebase", "merge"] {
         let (repository, commits) = history(&["one", "two", "three", "four"]);
         let (_server, url) = serve(&repository);
         repository.configure("http.receivepack", "true");
-        let (inputs, checkout) = got(&request(&source(&url), Some(&commits[1]), &json!({ "depth": 1 })));
+        let (inputs, checkout) = inputs_with_get(&request(&source(&url), Some(&commits[1]), &json!({ "depth": 1 })));
         checkout.commit("ours", &[("ours", "1")]);
         let outcome = put(&source(&url), inputs.path(), json!({ "repository": "app", how: true }));
         outcome.succeeded();
@@ -62,12 +62,12 @@ fn is_built_on_from_a_shallow_get_of_an_older_version() {
 }
 
 #[test]
-fn is_the_version_of_a_put_without_a_commit_of_its_own() {
+fn tip_is_the_version_if_the_put_has_no_new_commit() {
     for how in ["rebase", "merge"] {
         for depth in [0, 1] {
             let (repository, commits) = history(&["one", "two"]);
             let request = request(&source(&repository.file_url()), Some(&commits[1]), &json!({ "depth": depth }));
-            let (inputs, _) = got(&request);
+            let (inputs, _) = inputs_with_get(&request);
             let theirs = repository.commit("theirs", &[("theirs", "1")]);
             let params = json!({ "repository": "app", how: true });
             let outcome = put(&source(&repository.file_url()), inputs.path(), params);
@@ -77,14 +77,15 @@ fn is_the_version_of_a_put_without_a_commit_of_its_own() {
     }
 }
 
-/// A file that was committed with CRLF before `.gitattributes` declared it text: git calls it modified once it reads it again.
+/// A file was committed with CRLF before `.gitattributes` declared it text. git reports it as modified once it reads it
+/// again.
 #[test]
-fn is_a_clear_error_when_line_ends_make_a_file_modified() {
+fn fails_if_line_endings_make_a_file_modified() {
     let repository = Repository::new();
     repository.commit("one", &[("win.txt", "a\r\nb\r\n")]);
     let version = repository.commit("attributes", &[(".gitattributes", "* text=auto\n*.txt text\n")]);
-    let (inputs, checkout) = got(&request(&source(&repository.file_url()), Some(&version), &json!({})));
-    // Another time makes git read the file again.
+    let (inputs, checkout) = inputs_with_get(&request(&source(&repository.file_url()), Some(&version), &json!({})));
+    // A new timestamp makes git read the file again.
     let file = fs::File::options().append(true).open(inputs.path().join("app/win.txt")).expect("open the file");
     file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("change its time");
     fs::write(inputs.path().join("app/ours"), "1").expect("write a file");
@@ -97,7 +98,7 @@ fn is_a_clear_error_when_line_ends_make_a_file_modified() {
 }
 
 #[test]
-fn with_nothing_in_common_is_a_clear_error() {
+fn fails_without_a_common_commit() {
     let (repository, _) = history(&["one"]);
     let (other, _) = history(&["unrelated"]);
     let inputs = scratch::directory();
@@ -109,21 +110,21 @@ fn with_nothing_in_common_is_a_clear_error() {
 }
 
 #[test]
-fn loses_no_commit_and_no_tag_of_puts_that_race_with_tags() {
+fn concurrent_puts_with_tags_lose_no_commit_or_tag() {
     const RACERS: usize = 6;
     let (repository, _) = history(&["one"]);
-    let racers = racers(&repository, RACERS);
+    let racers = inputs_of_concurrent_puts(&repository, RACERS);
     for (racer, inputs) in racers.iter().enumerate() {
         fs::write(inputs.path().join("version"), format!("v{racer}")).expect("write the tag file");
     }
     let params = json!({ "repository": "app", "rebase": true, "tag": "version" });
-    race(&repository, &racers, &params);
+    put_concurrently(&repository, &racers, &params);
     assert_eq!(repository.history("main").len(), 1 + RACERS);
     assert_eq!(repository.git(&["tag"]).lines().count(), RACERS);
 }
 
 #[test]
-fn keeps_merges_when_it_is_rebased_onto() {
+fn rebase_keeps_merges() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     checkout.git(&["checkout", "-q", "-b", "topic"]);
@@ -136,7 +137,7 @@ fn keeps_merges_when_it_is_rebased_onto() {
 }
 
 #[test]
-fn is_a_clear_error_when_the_changes_conflict_and_the_repository_is_as_before() {
+fn conflict_fails_and_restores_the_repository() {
     let (repository, _) = history(&["one"]);
     let (inputs, checkout) = inputs(&repository);
     let ours = checkout.commit("ours", &[("same file", "ours")]);
@@ -151,10 +152,10 @@ fn is_a_clear_error_when_the_changes_conflict_and_the_repository_is_as_before() 
 }
 
 #[test]
-fn loses_no_commit_of_puts_that_race() {
+fn concurrent_puts_lose_no_commit() {
     const RACERS: usize = 5;
     let (repository, _) = history(&["one"]);
-    let racers = racers(&repository, RACERS);
-    race(&repository, &racers, &rebase());
+    let racers = inputs_of_concurrent_puts(&repository, RACERS);
+    put_concurrently(&repository, &racers, &rebase());
     assert_eq!(repository.history("main").len(), 1 + RACERS);
 }

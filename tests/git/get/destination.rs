@@ -15,9 +15,9 @@ fn must_be_empty() {
 }
 
 #[test]
-fn must_be_a_place_that_can_be_written_to() {
+fn must_be_writable() {
     if Runner::chosen() == Runner::Image {
-        // The engine makes the directory that it mounts, or fails to, before the verb starts.
+        // The engine creates the mounted directory, or fails to, before the verb starts.
         return;
     }
     let (repository, commits) = history(&["one"]);
@@ -38,7 +38,7 @@ fn must_be_a_place_that_can_be_written_to() {
 }
 
 #[test]
-fn is_all_that_is_written_to() {
+fn is_the_only_directory_written_to() {
     let (repository, commits) = history(&["one"]);
     let (_destination, outcome) = get(&source(&repository.file_url()), Some(&commits[0]), json!({}));
     outcome.succeeded();

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn checks_the_tag_out_and_brings_all_tags_along() {
+fn checks_out_the_tag_and_fetches_all_tags() {
     let (repository, commits) = tagged();
     let (_server, url) = serve(&repository);
     for params in [json!({}), json!({ "depth": 1 })] {
@@ -17,13 +17,13 @@ fn checks_the_tag_out_and_brings_all_tags_along() {
         assert!(directory.path().join("file-1").is_file() && !directory.path().join("file-2").exists());
         if params["depth"] == 1 {
             let history = jetway_tests::git::run(directory.path(), &["rev-list", "HEAD"]);
-            assert_eq!(history, commits[1], "a depth stays a depth");
+            assert_eq!(history, commits[1], "the depth is kept");
         }
     }
 }
 
 #[test]
-fn of_a_tag_of_a_tag_checks_its_commit_out() {
+fn checks_out_the_commit_of_a_tag_of_a_tag() {
     let (repository, commits) = history(&["one", "two"]);
     repository.annotated_tag("v1", &commits[0], "Release 1");
     repository.annotated_tag("v1-signed-off", "v1", "a tag of a tag");
@@ -39,7 +39,7 @@ fn of_a_tag_of_a_tag_checks_its_commit_out() {
 }
 
 #[test]
-fn of_a_name_does_not_take_a_longer_one() {
+fn ignores_a_tag_with_a_longer_name() {
     let (repository, commits) = history(&["one", "two"]);
     repository.tag("2024-09-22-test", &commits[0]);
     repository.tag("2024-09-22-test-2", &commits[1]);
@@ -53,7 +53,7 @@ fn of_a_name_does_not_take_a_longer_one() {
 }
 
 #[test]
-fn brings_no_tag_but_the_commit_when_it_is_told_so() {
+fn fetch_tags_false_fetches_only_the_commit() {
     let (repository, commits) = tagged();
     let (_server, url) = serve(&repository);
     for (version, params) in [
@@ -68,7 +68,7 @@ fn brings_no_tag_but_the_commit_when_it_is_told_so() {
 }
 
 #[test]
-fn finds_a_tag_on_no_branch_whatever_the_server_gives_out() {
+fn fetches_a_tag_that_is_on_no_branch() {
     let (repository, _) = tagged();
     repository.branch("aside", "main");
     let aside = repository.commit_on("aside", "aside", &[("aside", "1")]);
@@ -92,7 +92,7 @@ fn finds_a_tag_on_no_branch_whatever_the_server_gives_out() {
 }
 
 #[test]
-fn of_a_tag_that_was_moved_gives_the_version_and_says_so() {
+fn moved_tag_checks_out_the_version_with_a_warning() {
     let (repository, commits) = tagged();
     let (_server, url) = serve(&repository);
     repository.git(&["tag", "-f", "v1", &commits[2]]);
@@ -109,7 +109,7 @@ fn of_a_tag_that_was_moved_gives_the_version_and_says_so() {
 }
 
 #[test]
-fn of_a_tag_that_was_deleted_fails_unless_the_commit_is_there() {
+fn deleted_tag_fails_unless_the_server_has_the_commit() {
     let (repository, commits) = tagged();
     let (_server, url) = serve(&repository);
     repository.delete_tag("v1");
@@ -126,7 +126,7 @@ fn of_a_tag_that_was_deleted_fails_unless_the_commit_is_there() {
 }
 
 #[test]
-fn of_a_name_takes_the_tag_before_the_branch() {
+fn prefers_a_tag_over_a_branch_of_the_same_name() {
     let (repository, commits) = history(&["one", "two"]);
     repository.branch("x", &commits[1]);
     let source = source(&repository.file_url());
