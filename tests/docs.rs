@@ -1,11 +1,7 @@
 //! What the documentation says is what the code does: tables come from the types, examples are valid pipelines.
 //!
 //! `make docs` (`JETWAY_UPDATE_DOCS=1`) writes the tables anew instead of comparing them.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "this is test code: what is not as it should be ends its test there and then"
-)]
+#![allow(clippy::expect_used, clippy::panic, reason = "test code: an unexpected value must fail the test at once")]
 
 mod published;
 

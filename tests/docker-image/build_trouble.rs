@@ -32,7 +32,7 @@ fn reports_missing_inputs_before_any_engine_request() {
         (json!({ "build": "empty" }), "Dockerfile `empty/Dockerfile` does not exist in the inputs"),
         (json!({ "build": "app", "dockerfile": "Dockerfile" }), "Dockerfile `Dockerfile` does not exist in the inputs"),
         (json!({ "build": "bad" }), "`[` is not a valid pattern"),
-        (json!({ "build": "out" }), "leads out of the directory of the inputs"),
+        (json!({ "build": "out" }), "outside the directory of the inputs"),
         (json!({ "build": "../x" }), "must stay inside the directory of the inputs"),
         (json!({ "build": "app", "tag": "nothing" }), "the file does not exist in the inputs"),
         (json!({ "build": "app", "tag": "tag" }), "`a b` is not a valid tag"),

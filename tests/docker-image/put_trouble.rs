@@ -227,7 +227,7 @@ fn rejects_layout_links_outside_the_inputs() {
         fs::remove_file(&blob).unwrap();
         std::os::unix::fs::symlink(outside.path().join("secret"), &blob).unwrap();
     });
-    says(&text, "it is a link that leads out of the directory of the inputs");
+    says(&text, "it is a link to a path outside the directory of the inputs");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Base resource types, as a worker loads them: unpacked, without what an image says of itself.
+//! Base resource types, as a worker loads them: unpacked, without the configuration of the image.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use jetway_tests::delivery::World;
 
 #[test]
-fn a_worker_loads_them_as_its_own_types() {
+fn worker_loads_bundles_as_base_types() {
     let Some(world) = World::start() else { return };
     let bundles = scratch::directory();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("images/bundle.sh");

@@ -1,4 +1,4 @@
-//! `delivery.yml`, commit by commit.
+//! The pipeline `delivery.yml`.
 
 use jetway_tests::worker::{Status, Worker};
 use serde_json::{Value, json};
@@ -8,11 +8,11 @@ use jetway_tests::delivery::World;
 /// Values for pods that never become ready.
 const NEVER_READY: &str = "podAnnotations: {jetway.test/ready: \"false\"}\n";
 
-/// Values for a test that fails, and says why.
+/// Values for a test that fails with a message.
 const FAILING_TEST: &str =
     "testAnnotations: {jetway.test/exit-code: \"1\", jetway.test/logs: \"expected 2, found 3\"}\n";
 
-/// Builds and tests what `develop` has, and gives the image's digest.
+/// Builds and tests the head of `develop`, and returns the digest of the image.
 fn built(worker: &Worker) -> Value {
     let build = worker.run("build").expect("a commit");
     build.ended(Status::Succeeded);
@@ -21,7 +21,7 @@ fn built(worker: &Worker) -> Value {
 }
 
 #[test]
-fn a_good_commit_is_built_and_tested() {
+fn commit_is_built_and_tested() {
     let Some(world) = World::start() else { return };
     let worker = world.worker("delivery.yml");
     for word in ["hello", "hello # again"] {
@@ -39,7 +39,7 @@ fn a_good_commit_is_built_and_tested() {
 }
 
 #[test]
-fn a_pull_request_is_built_tested_and_told_the_outcome() {
+fn pull_request_is_tested_and_gets_the_outcome() {
     let Some(world) = World::start() else { return };
     let worker = world.worker("delivery.yml");
     world.push("hello");
@@ -63,7 +63,7 @@ fn a_pull_request_is_built_tested_and_told_the_outcome() {
 }
 
 #[test]
-fn a_good_commit_comes_to_production_when_somebody_who_may_says_so() {
+fn commit_is_deployed_to_production_after_approval_by_status() {
     let Some(world) = World::start() else { return };
     let worker = world.worker("delivery.yml");
     let commit = world.push("hello");
@@ -92,7 +92,7 @@ fn a_good_commit_comes_to_production_when_somebody_who_may_says_so() {
     assert_eq!(world.deployments(), [(commit, vec!["in_progress".to_owned(), "success".to_owned()])]);
     assert_eq!(world.heard().len(), 4);
 
-    // The next commit is on staging, and the go is still that for the first.
+    // The next commit is on staging, but the gate was opened for the first commit.
     world.push("hello # again");
     let next = built(&worker);
     worker.run("staging").expect("an image").ended(Status::Succeeded);
@@ -102,7 +102,7 @@ fn a_good_commit_comes_to_production_when_somebody_who_may_says_so() {
 }
 
 #[test]
-fn approved_ticket_brings_its_commit_to_production() {
+fn commit_is_deployed_to_production_after_approval_by_ticket() {
     let Some(world) = World::start() else { return };
     let worker = world.worker("delivery.yml");
     let commit = world.push("hello");
@@ -126,7 +126,7 @@ fn approved_ticket_brings_its_commit_to_production() {
     let pages: Vec<Value> = world.jira.links("OPS-1").iter().map(|link| link["object"]["url"].clone()).collect();
     assert_eq!(pages.len(), 2, "the builds of staging and production: {pages:?}");
 
-    // The next commit has a ticket of its own, and the first ticket is no go for it.
+    // The next commit has its own ticket, and the approval of the first ticket does not apply to it.
     world.push("hello # again");
     built(&worker);
     worker.run("staging").expect("an image").ended(Status::Succeeded);
@@ -134,7 +134,7 @@ fn approved_ticket_brings_its_commit_to_production() {
     world.jira.move_to(1800, "OPS-1", "Approved");
     worker.run("production-by-ticket").expect("an approved ticket").ended(Status::Failed);
     assert_eq!(World::running(&world.production), vec![world.application(&digest); 3]);
-    // Somebody takes the go back before the build has begun.
+    // The approval is withdrawn before the build starts.
     world.jira.move_to(2400, "OPS-2", "Approved");
     let version = worker.check("approved").pop().expect("an approved ticket");
     assert_eq!(version["issue"], "OPS-2");
@@ -145,20 +145,20 @@ fn approved_ticket_brings_its_commit_to_production() {
 }
 
 #[test]
-fn the_application_comes_by_ssh_and_the_charts_by_https() {
+fn fetches_application_by_ssh_and_charts_by_https() {
     let Some(world) = World::start() else { return };
     let worker = world.worker("delivery.yml");
     let commit = world.push("hello");
     assert_eq!(worker.check("code-base"), [json!({ "ref": commit })]);
     assert_eq!(world.readers_of_charts(), Vec::<String>::new());
-    // Its certificate is of an authority that the worker's `/etc/ssl/certs` has, and no source names.
+    // The authority of its certificate is only in the worker's `/etc/ssl/certs`, not in a source.
     assert_eq!(worker.check("charts"), [json!({ "ref": world.tip_of_charts() })]);
     let readers = world.readers_of_charts();
     assert!(!readers.is_empty() && readers.iter().all(|user| user == "ci-charts"), "{readers:?}");
 }
 
 #[test]
-fn a_commit_whose_tests_fail_gets_no_further() {
+fn commit_with_failing_tests_is_not_deployed() {
     let Some(world) = World::start() else { return };
     let worker = world.worker("delivery.yml");
     let commit = world.push("bye");
@@ -171,7 +171,7 @@ fn a_commit_whose_tests_fail_gets_no_further() {
 }
 
 #[test]
-fn a_build_that_fails_is_told() {
+fn failed_build_is_reported() {
     let Some(world) = World::start() else { return };
     let worker = world.worker("delivery.yml");
     world.code.change("Break the image").on("develop").write("Dockerfile", "FROM scratch\nRUN [\"/none\"]\n").commit();
@@ -184,7 +184,7 @@ fn a_build_that_fails_is_told() {
 }
 
 #[test]
-fn a_deploy_that_is_not_good_is_taken_back() {
+fn failed_deploy_is_rolled_back() {
     let Some(world) = World::start() else { return };
     let worker = world.worker("delivery.yml");
     world.push("hello");
@@ -216,13 +216,13 @@ fn a_deploy_that_is_not_good_is_taken_back() {
         assert!(began.ends_with(" brings the application to staging. :x:"), "{heard:?}");
         assert!(ended.starts_with("  It is not good, and was taken back: https://ci.example.com/"), "{heard:?}");
     }
-    // What is on staging is still what may go to production, and only that has a ticket.
+    // Only the image that is still on staging may be deployed to production and has a ticket.
     assert_eq!(world.tickets(), ["OPS-1 To Do"]);
     assert!(worker.run("production").is_none(), "nobody has said a word");
 }
 
 #[test]
-fn a_deploy_that_is_aborted_is_told_and_the_next_one_goes_on_from_there() {
+fn aborted_deploy_is_reported_and_the_next_one_recovers() {
     let Some(world) = World::start() else { return };
     let worker = world.worker("delivery.yml");
     world.push("hello");

@@ -1,4 +1,4 @@
-//! `legacy.yml`: a pipeline of 2018, with our images in the place of those of that time.
+//! `legacy.yml`: a pipeline of 2018, with Jetway's images instead of the original ones.
 
 use jetway_tests::worker::Status;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use jetway_tests::delivery::World;
 
 #[test]
-fn a_pipeline_of_2018_needs_no_change() {
+fn pipeline_of_2018_runs_unchanged() {
     let Some(world) = World::start() else { return };
     let worker = world.worker("legacy.yml");
     let commit = world.push("hello");

@@ -1,5 +1,5 @@
-//! `ci/pipeline.yml`: this repository's own pipeline. Its types, resources and task files are the real ones; the programs that its
-//! tasks run (`make`, `docker`, `apt-get`) are small scripts in the image of the tasks.
+//! `ci/pipeline.yml`: this repository's own pipeline. Its types, resources and task files are the real ones; the programs that
+//! its tasks run (`make`, `docker`, `apt-get`) are small scripts in the image of the tasks.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,7 +17,7 @@ use jetway_tests::ssh_git::SshGit;
 use jetway_tests::worker::{Status, Worker};
 use serde_json::{Value, json};
 
-/// What `make` does in the image of the tasks: `unit` and `test` fail where the commit says so, and `release` shows what it was given.
+/// `make` in the image of the tasks: `unit` and `test` fail if the commit says so, and `release` prints its arguments.
 const MAKE: &str = r#"#!/bin/sh
 case $1 in
 unit | test) ! grep -qx "fails $1" outcome ;;
@@ -30,7 +30,7 @@ release)
 esac
 "#;
 
-/// What `docker save --output FILE IMAGE` does there: it writes an archive of an image.
+/// `docker save --output FILE IMAGE` in the image of the tasks: writes an archive of an image.
 const DOCKER: &str = "#!/bin/sh\ncp /image.tar \"$3\"\n";
 
 struct World {
@@ -159,7 +159,7 @@ fn tests_a_commit_pushes_its_images_and_releases_a_tag() {
 }
 
 #[test]
-fn failed_tests_are_a_status_and_a_message() {
+fn failed_tests_set_a_status_and_send_a_message() {
     let Some(world) = World::start() else { return };
     let worker = world.worker();
     let commit = world.push("fails test");

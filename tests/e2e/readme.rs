@@ -1,4 +1,4 @@
-//! The first examples of READMEs, as a worker runs them: hooks know how the build has gone, and `ensure` does not.
+//! The first examples of READMEs, as a worker runs them: hooks have `BUILD_STATUS`, `ensure` does not.
 
 use jetway_tests::github::GitHub;
 use jetway_tests::http_git::HttpGit;
@@ -20,7 +20,7 @@ fn replaced(text: &str, part: &str, by: &str) -> String {
     text.replace(part, by)
 }
 
-/// A worker with a pipeline and the images of the types that it names.
+/// A worker with a pipeline and the images of its types.
 fn worker(pipeline: &str, vars: serde_json::Value, kind: &str) -> Worker {
     let directory = scratch::directory();
     let file = directory.path().join("example.yml");
@@ -29,7 +29,7 @@ fn worker(pipeline: &str, vars: serde_json::Value, kind: &str) -> Worker {
 }
 
 #[test]
-fn statuses_say_in_each_hook_how_the_build_has_gone() {
+fn each_hook_sets_the_status_of_the_build() {
     if !["git", "github-status"].into_iter().all(|kind| layer::require(Layer::Image(kind))) {
         return;
     }
@@ -53,7 +53,7 @@ fn statuses_say_in_each_hook_how_the_build_has_gone() {
 }
 
 #[test]
-fn a_message_tells_the_build() {
+fn message_contains_the_build() {
     if !layer::require(Layer::Image("slack")) {
         return;
     }

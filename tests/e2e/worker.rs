@@ -1,4 +1,4 @@
-//! What the stand-in of a worker makes of a plan.
+//! Tests of the stand-in for a worker: how it runs a plan.
 
 use jetway_tests::http_git::HttpGit;
 use jetway_tests::layer::{self, Layer};
@@ -7,7 +7,7 @@ use jetway_tests::scratch;
 use jetway_tests::worker::{Status, Worker};
 use serde_json::json;
 
-/// A branch that follows another one: `code` is one commit ahead of `release`.
+/// Two branches: `code` is one commit ahead of `release`.
 struct Following {
     repository: Repository,
     _server: HttpGit,
@@ -17,7 +17,7 @@ struct Following {
 }
 
 impl Following {
-    /// `None` when there is no image of the git type. `jobs` is YAML.
+    /// Starts a worker with these jobs, which are YAML; `None` if there is no image of the git type.
     fn with(jobs: &str) -> Option<Self> {
         if !layer::require(Layer::Image("git")) {
             return None;
@@ -40,7 +40,7 @@ impl Following {
 }
 
 #[test]
-fn gets_have_their_versions_before_the_build_begins_wherever_they_stand() {
+fn chooses_versions_of_all_gets_before_the_build_starts() {
     let places = [
         "on_success: {get: before, resource: release, passed: [look]}",
         "ensure: {try: {get: before, resource: release, passed: [look]}}",
@@ -63,7 +63,7 @@ fn gets_have_their_versions_before_the_build_begins_wherever_they_stand() {
 }
 
 #[test]
-fn a_put_has_all_artifacts_or_those_that_it_names_or_those_of_its_params() {
+fn put_gets_all_artifacts_or_those_in_inputs_or_in_its_params() {
     let cases = [
         ("all", Status::Succeeded),
         ("[code]", Status::Succeeded),

@@ -1,4 +1,4 @@
-//! Wrong input: each mistake with the exact words that answer it. Nothing is printed for Concourse, and nothing is asked.
+//! Invalid requests: each mistake with its exact message, without a response and without a request to GitHub.
 
 use jetway_tests::github::GitHub;
 use jetway_tests::scratch;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{check, get, put, said, source, version, with};
 
-/// The release, which requests' errors name.
+/// The program and its release, as error messages name them.
 const PROGRAM: &str = concat!("jetway-github-pr ", env!("CARGO_PKG_VERSION"));
 
 #[track_caller]
@@ -17,7 +17,7 @@ fn refused(outcome: &Outcome, expected: &str) {
     assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
 }
 
-/// A check that is refused for one mistake in its source.
+/// Asserts that a check is rejected because of one mistake in its source.
 #[track_caller]
 fn of_source(more: Value, expected: &str) {
     let github = GitHub::start();

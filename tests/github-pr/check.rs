@@ -1,4 +1,4 @@
-//! What a check returns, and what it costs.
+//! check: the versions, and the number of requests.
 
 use jetway_tests::github::{GitHub, PullRequest, commit};
 use jetway_tests::verb::Container;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{check, check_in, numbers, said, source, version, with};
 
 #[test]
-fn returns_the_newest_commit_at_first() {
+fn returns_only_the_newest_commit_in_the_first_check() {
     let github = GitHub::start();
     github.put_pull(PullRequest::new(1, &commit(11)).committed("2026-01-01T10:00:00Z"));
     github.put_pull(PullRequest::new(2, &commit(12)).committed("2026-01-01T11:00:00Z"));
@@ -75,14 +75,14 @@ fn lists_500_pull_requests_in_five_requests_and_then_one() {
     let container = Container::new();
     let known: Value = check_in(&container, &source(&github), None).json()[0].clone();
     assert_eq!((github.requests().len(), github.points()), (5, 5));
-    // The next check reads only what was updated since: one page.
+    // The next check reads only the pull requests that were updated since then: one page.
     github.change_pull(77, |pull| pull.head = commit(7777));
     assert_eq!(numbers(&check_in(&container, &source(&github), Some(&known))).last(), Some(&77));
     assert_eq!((github.requests().len(), github.points()), (6, 6));
 }
 
 #[test]
-fn all_of_500_pull_requests_may_be_new_at_once() {
+fn returns_500_new_pull_requests_at_once() {
     let github = GitHub::start();
     github.put_pull(PullRequest::new(501, &commit(1)));
     let container = Container::new();
@@ -95,7 +95,7 @@ fn all_of_500_pull_requests_may_be_new_at_once() {
 }
 
 #[test]
-fn says_which_repository_does_not_exist() {
+fn reports_missing_repository() {
     let github = GitHub::start();
     let outcome = check(&with(source(&github), json!({ "repository": "octo/nope" })), None);
     outcome.failed();
@@ -130,13 +130,13 @@ fn logs_in_as_an_app() {
 }
 
 #[test]
-fn finds_the_api_of_github_enterprise_below_its_address() {
+fn finds_the_api_of_github_enterprise_from_the_server_url() {
     let github = GitHub::start();
     github.put_pull(PullRequest::new(1, &commit(11)));
     let refused = jetway_tests::stand_in::Answer::json(404, &json!({ "message": "Not Found" }));
     github.answer(1, "POST", "/graphql", refused);
     let outcome = check(&source(&github), None);
-    // The stand-in has nothing at `/api/graphql`; both addresses were asked.
+    // The check tries both URLs; the stand-in does not serve `/api/graphql`.
     outcome.failed();
     assert!(github.requests().contains(&"POST /api/graphql".to_owned()), "{:?}", github.requests());
     github.put_pull(PullRequest::new(2, &commit(12)));

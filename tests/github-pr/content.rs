@@ -1,4 +1,4 @@
-//! Files that git's filters make: git-crypt and git-lfs, also through a merge.
+//! Files that pass through git's filters: git-crypt and git-lfs, with and without a merge.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn push(project: &Project, checkout: &Checkout) -> String {
     checkout.git(&["push", "-q", "origin", "HEAD:refs/pull/7/head"]);
     let head = checkout.head();
     project.github.put_pull(PullRequest::new(7, &head));
-    // Something to merge with.
+    // A commit on the base branch, so that the get has to merge.
     project.repository.commit("on main", &[("main.txt", "main")]);
     head
 }
@@ -70,7 +70,7 @@ fn git_lfs_files_are_downloaded_unless_disabled() {
     checkout.git(&["lfs", "install", "--local"]);
     let attributes = (".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n");
     checkout.commit("large", &[attributes, ("one.bin", "one, large\n")]);
-    // The hook of git-lfs pushes objects only with a branch.
+    // The hook of git-lfs uploads objects only when a branch is pushed.
     checkout.git(&["push", "-q", "origin", "HEAD:refs/heads/large"]);
     let head = push(&project, &checkout);
     let content = |directory: &Path| fs::read_to_string(directory.join("one.bin")).unwrap();

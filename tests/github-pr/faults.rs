@@ -1,4 +1,4 @@
-//! A server that is busy, slow or broken; an end in the middle.
+//! Faults: rate limits, slow and broken servers, and SIGTERM.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +21,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// "Exceeding the rate limit" in GitHub's guide on the limits of the GraphQL API: the status is 200, `x-ratelimit-remaining` is 0.
+/// See "Exceeding the rate limit" in GitHub's guide to the limits of the GraphQL API: status 200, `x-ratelimit-remaining` is 0.
 fn limited(reset: u64) -> Answer {
     let error = json!({ "type": "RATE_LIMITED", "message": "API rate limit exceeded for user ID 1." });
     Answer::json(200, &json!({ "errors": [error] }))
@@ -60,7 +60,7 @@ fn waits_for_the_secondary_rate_limit() {
 }
 
 #[test]
-fn tells_the_rate_limit_that_is_left() {
+fn logs_the_remaining_rate_limit() {
     let outcome = check(&source(&one()), None);
     assert!(said(&outcome).contains("rate limit: 4999 of 5000 requests are left"), "{}", outcome.stderr);
 }
@@ -75,7 +75,7 @@ fn retries_a_query_after_a_fault() {
 }
 
 #[test]
-fn responses_that_are_none_of_github_are_errors() {
+fn fails_if_the_response_does_not_come_from_github() {
     let github = one();
     for body in
         [json!([]), json!({}), json!({ "data": null }), json!({ "data": { "repository": { "pullRequests": 7 } } })]
@@ -84,14 +84,14 @@ fn responses_that_are_none_of_github_are_errors() {
         let outcome =
             check(&with(source(&github), json!({ "v4_endpoint": format!("{}/graphql", github.url()) })), None);
         outcome.failed();
-        assert!(said(&outcome).contains("the response is not one of GitHub's API"), "{}", outcome.stderr);
-        // What is left of the answers.
+        assert!(said(&outcome).contains("the response does not come from GitHub's API"), "{}", outcome.stderr);
+        // Uses up the remaining planned responses.
         while !check(&source(&github), None).stdout.starts_with(b"[{") {}
     }
 }
 
 #[test]
-fn errors_of_graphql_are_told() {
+fn reports_errors_of_graphql() {
     let github = one();
     let errors =
         json!({ "errors": [{ "type": "FORBIDDEN", "message": "Resource not accessible by personal access token" }] });
@@ -107,7 +107,7 @@ fn errors_of_graphql_are_told() {
 }
 
 #[test]
-fn wrong_token_is_told() {
+fn reports_wrong_token() {
     let github = one();
     let outcome = check(&with(source(&github), json!({ "access_token": "wrong" })), None);
     outcome.failed();

@@ -1,4 +1,4 @@
-//! Which pull requests are versions.
+//! Filters: which pull requests are versions.
 
 use jetway_tests::github::{GitHub, PullRequest, commit};
 use jetway_tests::verb::Container;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{check, check_in, numbers, source, with};
 
-/// The pull requests that a source selects of those that `change` alters, the first of which is left as it is.
+/// The numbers of the pull requests that the source selects, after `change` was applied to all but the first.
 fn selected(more: Value, change: impl Fn(&mut PullRequest, u64)) -> Vec<u64> {
     let github = GitHub::start();
     let source = with(source(&github), more);
@@ -102,7 +102,7 @@ fn by_paths() {
     assert_eq!(selected(json!({ "paths": ["docs"], "ignore_paths": ["**/*.md"] }), change), [3]);
 }
 
-/// Files are asked for only of new heads, all in one request.
+/// The files of all new heads are read in one request; those of known heads are not read.
 #[test]
 fn paths_cost_a_request_only_for_new_heads() {
     let github = GitHub::start();
@@ -133,7 +133,7 @@ fn paths_of_a_large_pull_request_are_all_read() {
     assert_eq!(numbers(&check(&with(source(&github), json!({ "paths": ["src"] })), None)), [1]);
 }
 
-/// A pull request that begins to match is a version then, though its head is old.
+/// A pull request becomes a version when it begins to match, even if its head is old.
 #[test]
 fn pull_request_that_begins_to_match_is_new() {
     let github = GitHub::start();

@@ -1,4 +1,4 @@
-//! What a get checks out and writes.
+//! get: the checkout and the files.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn merges_into_the_base_branch() {
     assert_eq!(git(&["branch", "--show-current"]), "main");
     assert_eq!(git(&["log", "-1", "--format=%P"]), format!("{main} {head}"));
     assert_eq!(git(&["status", "--porcelain"]), "");
-    // The base that was merged with, though GitHub knew an older one.
+    // The base commit of the merge, which is newer than the one that GitHub returns.
     assert_eq!(file(directory.path(), "base_sha"), main);
     assert!(
         said(&outcome).contains(&format!("checked out the merge of pull request 7 at {head}")),
@@ -149,20 +149,20 @@ fn depth_limits_the_history_but_not_the_merge() {
     for params in [json!({ "git_depth": 2 }), json!({ "git.depth": 2 })] {
         let (directory, outcome) = project.get(8, &on_top, with(json!({ "integration_tool": "checkout" }), params));
         outcome.succeeded();
-        // Two of the head and two of the base branch, of which one is both.
+        // Two commits of the head and two of the base branch, one of which is common to both.
         assert_eq!(git::run(directory.path(), &["rev-list", "--count", "HEAD"]), "3");
     }
 }
 
 #[test]
-fn version_that_is_no_longer_the_head_is_fetched() {
+fn fetches_version_that_is_no_longer_the_head() {
     let project = Project::new();
     let head = project.open(7, &[("new.txt", "old")]);
     let newer = project.push_from(7, &head, &[("new.txt", "newer")]);
     let (directory, outcome) = project.get(7, &head, json!({}));
     outcome.succeeded();
     assert_eq!(text(directory.path(), "new.txt"), "old");
-    // Also when a push with force has replaced it, as long as the server has it.
+    // Even after a force-push, as long as the server still has the commit.
     let main = project.repository.tip("main");
     project.push_from(7, &main, &[("other.txt", "x")]);
     for depth in [json!({}), json!({ "git_depth": 1 })] {
@@ -177,7 +177,7 @@ fn version_that_is_no_longer_the_head_is_fetched() {
 }
 
 #[test]
-fn pull_request_or_base_branch_that_was_deleted_is_named() {
+fn reports_deleted_pull_request_or_base_branch() {
     let project = Project::new();
     let head = project.open(7, &[("new.txt", "old")]);
     project.github.change_pull(7, |pull| pull.base = "gone".to_owned());
@@ -245,7 +245,7 @@ fn submodules_are_fetched_on_request() {
 }
 
 #[test]
-fn version_without_a_commit_hash_is_refused() {
+fn rejects_version_without_a_commit_hash() {
     let project = Project::new();
     for wrong in [json!({ "pr": "7", "commit": "main" }), json!({ "pr": "x", "commit": "0".repeat(40) })] {
         get(&project.source(), &wrong, json!({}), scratch::directory().path()).failed();
@@ -254,7 +254,7 @@ fn version_without_a_commit_hash_is_refused() {
 }
 
 #[test]
-fn app_token_is_git_s_password_too() {
+fn git_logs_in_with_the_app_token() {
     let project = Project::new();
     let head = project.open(7, &[("new.txt", "new")]);
     let key = jetway_tests::github::AppKey::new();
@@ -265,7 +265,7 @@ fn app_token_is_git_s_password_too() {
     });
     let directory = scratch::directory();
     let outcome = get(&source, &version(7, &head), json!({}), directory.path());
-    // The git server of the tests knows the fixed token only; what it was sent is the App's.
+    // The test's git server rejects the App's token, because it accepts only the fixed one.
     outcome.failed();
     assert!(said(&outcome).contains("hint: git logs in with the token of the source"), "{}", outcome.stderr);
 }

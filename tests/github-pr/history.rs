@@ -1,8 +1,9 @@
-//! Long histories of pushes, comments, lost containers and lost responses, before a model of Concourse: every push is built once.
+//! Simulates long histories of pushes, comments, lost containers and lost responses with a model of Concourse, and asserts that
+//! every push is built once.
 //!
-//! The model stores versions as `saveVersions` in Concourse's `atc/db/resource_config_scope.go` does: each once, and a response with a new
-//! one moves all of its versions to the end, in its order. A check is given the last version. With `version: every`, a job builds the
-//! version after the one that it built last.
+//! The model stores versions as `saveVersions` in Concourse's `atc/db/resource_config_scope.go` does: each once, and a response
+//! with a new one moves all of its versions to the end, in its order. A check is given the last version. With `version: every`, a
+//! job builds the version after the one that it built last.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +13,7 @@ use serde_json::Value;
 
 use crate::support::{check_in, source};
 
-/// A generator of numbers that are the same in every run (Knuth's MMIX).
+/// A deterministic generator of random numbers (Knuth's MMIX).
 struct Dice(u64);
 
 impl Dice {
@@ -24,7 +25,7 @@ impl Dice {
 
 #[derive(Default)]
 struct Concourse {
-    /// Each version, with its place in the order.
+    /// Each version, with its position in the order.
     stored: BTreeMap<String, (u64, Value)>,
     next: u64,
     last_built: Option<String>,
@@ -46,7 +47,7 @@ impl Concourse {
         }
     }
 
-    /// Builds all versions after the last built one; at first the last version alone.
+    /// Builds all versions after the last built one. The first time, builds only the last version.
     fn build(&mut self) {
         loop {
             let begin = self.last_built.as_ref().map_or(self.next.saturating_sub(1), |last| self.stored[last].0);
@@ -64,7 +65,7 @@ fn run(seed: u64, loses: bool) -> u32 {
     let mut dice = Dice(seed);
     let (mut concourse, mut container) = (Concourse::default(), Container::new());
     let mut heads: BTreeMap<u64, String> = BTreeMap::new();
-    // The responses that were lost in a row.
+    // The number of responses that were lost in a row.
     let mut lost = 0;
     // The pushes since the first version.
     let mut pushed: BTreeSet<String> = BTreeSet::new();
@@ -75,7 +76,7 @@ fn run(seed: u64, loses: bool) -> u32 {
                 (true, 0) => github.change_pull(number, |pull| pull.labels.push(format!("l{step}"))),
                 (is_there, _) => {
                     let hash = commit(1000 + step * 10 + u32::try_from(number).unwrap());
-                    // Of any age, and sometimes of a clock that is wrong.
+                    // The commit has any age, and sometimes comes from a machine whose clock is wrong.
                     let committed = match dice.below(6) {
                         0 => "2019-05-05T05:05:05Z".to_owned(),
                         1 => "2999-01-01T00:00:00Z".to_owned(),
@@ -96,7 +97,7 @@ fn run(seed: u64, loses: bool) -> u32 {
         if loses && dice.below(8) == 0 {
             container = Container::new();
         }
-        // Now and then there is time for many checks without an event.
+        // Sometimes many checks run without an event between them.
         for _ in 0..if step % 20 == 19 { 40 } else { 1 } {
             let response = check_in(&container, &source(&github), concourse.last().as_ref()).json();
             lost = if loses && lost < 2 && dice.below(10) == 0 { lost + 1 } else { 0 };
@@ -114,7 +115,7 @@ fn run(seed: u64, loses: bool) -> u32 {
     concourse.builds.values().map(|builds| builds - 1).sum()
 }
 
-/// Thousands of checks say nothing of the image.
+/// Thousands of checks in a container of the image would be slow and test nothing more.
 fn is_elsewhere() -> bool {
     Runner::chosen() != Runner::Binary
 }
@@ -130,7 +131,7 @@ fn every_push_is_built_once() {
 }
 
 #[test]
-fn every_push_is_built_once_though_containers_and_responses_are_lost() {
+fn every_push_is_built_once_despite_lost_containers_and_responses() {
     if is_elsewhere() {
         return;
     }

@@ -1,11 +1,11 @@
-//! The github-pr resource from outside: the binary or the image, against a stand-in for GitHub and a git server.
+//! Black-box tests of the github-pr resource: the binary or the image against a stand-in for GitHub and a git server.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::needless_pass_by_value,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "this is test code: what is not as it should be ends its test there and then"
+    reason = "test code: an unexpected value must fail the test at once"
 )]
 
 mod bad_input;

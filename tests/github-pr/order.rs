@@ -1,4 +1,4 @@
-//! No pull request is missed: the order in which heads are found does not depend on the times of their commits.
+//! The order of versions: every new head is found, whatever the time of its commit.
 
 use jetway_tests::github::{GitHub, PullRequest, commit};
 use jetway_tests::verb::Container;
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use crate::support::{check, check_in, numbers, source, version, with};
 
-/// Runs a check, and returns the last version, as Concourse gives it to the next one.
+/// Runs a check. Returns the numbers of its pull requests, and the last version, which Concourse gives to the next check.
 fn next(container: &Container, source: &Value, known: &Value) -> (Vec<u64>, Value) {
     let outcome = check_in(container, source, Some(known));
     let last = outcome.json().as_array().unwrap().last().unwrap_or(known).clone();
     (numbers(&outcome), last)
 }
 
-/// Users of the established resource: a push with an older commit date than another pull request's is never built.
+/// The established resource never built a push whose commit is older than that of another pull request.
 #[test]
 fn push_with_an_older_commit_date_is_found() {
     let github = GitHub::start();
@@ -23,7 +23,7 @@ fn push_with_an_older_commit_date_is_found() {
     github.put_pull(PullRequest::new(2, &commit(12)).committed("2019-01-01T00:00:00Z"));
     let (found, known) = next(&container, &source(&github), &known);
     assert_eq!(found, [1, 2]);
-    // Then one that is older still; the version before has no say.
+    // The next one is even older, whatever the given version.
     github.put_pull(PullRequest::new(3, &commit(13)).committed("2018-01-01T00:00:00Z"));
     let (found, known) = next(&container, &source(&github), &known);
     assert_eq!(found, [2, 3]);
@@ -39,27 +39,27 @@ fn push_with_an_older_commit_date_is_found_without_the_cache() {
     assert_eq!(numbers(&check(&source(&github), Some(&known))), [1, 2]);
 }
 
-/// Without a memory, a version with an old commit date would make all pull requests since then new again.
+/// Without the memory, all pull requests since the date of an old commit would be new again.
 #[test]
-fn old_commit_of_a_new_pull_request_does_not_bring_back_others() {
+fn new_pull_request_with_an_old_commit_does_not_bring_back_others() {
     let github = GitHub::start();
     let day = |day: u32, pull: &mut PullRequest| pull.created = format!("2026-01-{day:02}T00:00:00Z");
     let mut old = PullRequest::new(1, &commit(11));
     day(1, &mut old);
     github.put_pull(old);
     let mut new = PullRequest::new(2, &commit(12)).committed("2019-01-01T00:00:00Z");
-    // It was opened two days after the first one was updated.
+    // It was opened two days after the last update of the first pull request.
     day(4, &mut new);
     github.put_pull(new);
     let known = with(version(2, &commit(12)), json!({ "committed": "2019-01-01T00:00:00Z" }));
     assert_eq!(numbers(&check(&source(&github), Some(&known))), [2]);
-    // A push with force of an old commit tells when it came, too.
+    // GitHub returns the time of a force-push, too.
     github.change_pull(2, |pull| {
         pull.created = "2019-02-01T00:00:00Z".to_owned();
         pull.forced = Some(("2026-01-04T00:00:00Z".to_owned(), commit(12)));
     });
     assert_eq!(numbers(&check(&source(&github), Some(&known))), [2]);
-    // One that made another commit the head tells nothing of this one.
+    // A force-push to another commit does not count for this one.
     github.change_pull(2, |pull| pull.forced = Some(("2026-01-04T00:00:00Z".to_owned(), commit(99))));
     assert_eq!(numbers(&check(&source(&github), Some(&known))), [2, 1]);
 }
@@ -71,7 +71,7 @@ fn commit_date_in_the_future_hides_nothing() {
     github.put_pull(PullRequest::new(2, &commit(12)));
     let known = with(version(1, &commit(11)), json!({ "committed": "2999-01-01T00:00:00Z" }));
     assert_eq!(numbers(&check(&source(&github), Some(&known))), [1, 2]);
-    // Neither does one that is no date.
+    // Nor does an invalid date.
     let known = with(version(1, &commit(11)), json!({ "committed": "yesterday" }));
     assert_eq!(numbers(&check(&source(&github), Some(&known))), [1, 2]);
 }
@@ -87,13 +87,13 @@ fn new_heads_come_in_the_order_of_their_updates() {
     }
     let (found, known) = next(&container, &source(&github), &known);
     assert_eq!(found, [9, 4, 2, 3]);
-    // Each once.
+    // Each of them is returned once.
     assert_eq!(next(&container, &source(&github), &known).0, [3]);
 }
 
-/// A comment, a label, a status or an entry in a merge queue updates a pull request, but does not change its head.
+/// A comment, a label, a status or a merge queue updates a pull request without changing its head.
 #[test]
-fn update_without_a_push_is_no_version() {
+fn update_without_a_push_is_not_a_version() {
     let github = GitHub::start();
     for number in 1..=3 {
         github.put_pull(PullRequest::new(number, &commit(10 + u32::try_from(number).unwrap())));
@@ -113,7 +113,7 @@ fn every_push_to_a_pull_request_is_found() {
     for number in 12..15 {
         github.change_pull(1, |pull| pull.head = commit(number));
         let found = check_in(&container, &source(&github), Some(&known)).json();
-        // The commit before is no longer the head.
+        // The previous commit is not returned, because it is no longer the head.
         assert_eq!(found, json!([version(1, &commit(number))]));
         known = found[0].clone();
     }
@@ -128,12 +128,12 @@ fn given_version_of_a_closed_pull_request_is_kept() {
     let known = version(2, &commit(12));
     let found = numbers(&check(&source(&github), Some(&known)));
     assert_eq!(found[0], 2);
-    // One that GitHub has no longer is not returned, and is no error.
+    // If GitHub no longer has the pull request, the check does not return its version, and succeeds.
     github.forget_pull(2);
     assert!(!numbers(&check(&source(&github), Some(&known))).contains(&2));
 }
 
-/// Concourse stores a response that it was given; what it was not given comes again.
+/// If Concourse did not store a response, the next check returns it again.
 #[test]
 fn lost_response_is_returned_again() {
     let github = GitHub::start();
@@ -146,8 +146,8 @@ fn lost_response_is_returned_again() {
     }
 }
 
-/// Without the cache, heads may be new or not. They are returned one at a time: an old one in a response with a new one would be
-/// built again.
+/// Without the cache, a check cannot tell which heads are new. It returns them one at a time, because Concourse would build an
+/// old one again if the same response contained a new one.
 #[test]
 fn doubtful_heads_are_returned_one_at_a_time() {
     let github = GitHub::start();
@@ -156,11 +156,11 @@ fn doubtful_heads_are_returned_one_at_a_time() {
     }
     let container = Container::new();
     let known = with(version(1, &commit(11)), json!({ "committed": "2026-01-02T00:00:30Z" }));
-    // Concourse has the last one already: it is given the same version, until the head is no longer in doubt.
+    // Concourse already has the last one, so the given version stays the same until the head is no longer doubtful.
     for expected in [[1, 3], [1, 3], [1, 3], [1, 2]] {
         assert_eq!(next(&container, &source(&github), &known).0, expected);
     }
-    // One that is pushed now is new for certain, and comes at once.
+    // A head that is pushed now is certainly new, so it is returned at once.
     github.put_pull(PullRequest::new(4, &commit(14)));
     let (found, last) = next(&container, &source(&github), &known);
     assert_eq!(found, [1, 4]);
@@ -171,7 +171,7 @@ fn doubtful_heads_are_returned_one_at_a_time() {
 }
 
 #[test]
-fn damaged_cache_counts_as_none() {
+fn ignores_damaged_cache() {
     let github = GitHub::start();
     github.put_pull(PullRequest::new(1, &commit(11)));
     let container = Container::new();
@@ -187,9 +187,9 @@ fn damaged_cache_counts_as_none() {
     assert_eq!(next(&container, &source(&github), &known).0, [1, 2]);
 }
 
-/// `fly clear-versions`: Concourse has no version any more.
+/// After `fly clear-versions`, Concourse has no version.
 #[test]
-fn check_without_a_version_begins_anew() {
+fn check_without_a_version_returns_only_the_newest_commit() {
     let github = GitHub::start();
     github.put_pull(PullRequest::new(1, &commit(11)));
     let container = Container::new();

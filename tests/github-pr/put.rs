@@ -1,4 +1,4 @@
-//! Statuses and comments.
+//! put: statuses and comments.
 
 use jetway_tests::github::{GitHub, LOGIN, PullRequest, commit};
 use jetway_tests::stand_in::Answer;
@@ -9,7 +9,7 @@ use crate::support::{file, get, inputs, put, said, source, version, with};
 
 const BUILD: &str = "https://ci.example.com/teams/main/pipelines/delivery/jobs/build/builds/42";
 
-/// The inputs after a get of pull request 5.
+/// A directory of inputs after a get of pull request 5.
 fn got(github: &GitHub) -> TempDir {
     github.put_pull(PullRequest::new(5, &commit(5)));
     let inputs =
@@ -39,12 +39,12 @@ fn sets_a_status_with_the_defaults_of_the_established_resource() {
     assert_eq!((&status["state"], &status["context"]), (&json!("success"), &json!("concourse-ci/status")));
     assert_eq!(status["description"], "Concourse CI build SUCCESS");
     assert_eq!(status["target_url"], BUILD);
-    // One request: nothing is read back.
+    // One request: the status is not read back.
     let posts = github.requests().iter().filter(|request| !request.contains("graphql")).count();
     assert_eq!(posts, 1);
 }
 
-/// The put of the pipeline that this project began with.
+/// The put of a widespread pipeline.
 #[test]
 fn context_path_and_status_suffice() {
     let github = GitHub::start();
@@ -97,7 +97,7 @@ fn adds_comment_and_comment_file() {
     assert_eq!(texts(&github), ["one", "from a file: build"]);
     run(&github, json!({ "comment_file": "out/empty" })).succeeded();
     assert_eq!(texts(&github).len(), 2);
-    // In the older resource, `comment` names a file.
+    // As in the older resource, `comment` may name a file.
     run(&github, json!({ "comment": "out/d" })).succeeded();
     assert_eq!(texts(&github)[2], "in words");
     assert_eq!(github.statuses(&commit(5)).len(), 0);
@@ -162,7 +162,7 @@ fn put_fails_if_the_status_is_not_set() {
 }
 
 #[test]
-fn path_without_a_get_is_refused() {
+fn rejects_path_without_a_get() {
     let github = GitHub::start();
     let inputs =
         inputs(&[("code/README.md", "x"), ("wrong/.git/resource/version.json", "{\"pr\":\"5\",\"commit\":\"main\"}")]);
@@ -178,9 +178,9 @@ fn path_without_a_get_is_refused() {
     assert_eq!(github.requests().len(), 0);
 }
 
-/// The pipeline that this project began with sets the status of a checkout by `git`.
+/// A widespread pipeline sets the status of a checkout that a `git` resource created.
 #[test]
-fn checkout_of_another_type_has_a_status_too() {
+fn sets_a_status_on_the_checkout_of_another_type() {
     let github = GitHub::start();
     github.put_pull(PullRequest::new(5, &commit(5)));
     github.set_ref("develop", &commit(6));
@@ -189,7 +189,7 @@ fn checkout_of_another_type_has_a_status_too() {
         ("code-base/.git/HEAD", "ref: refs/heads/develop\n"),
         ("code-base/.git/refs/heads/develop", &branch),
         ("topic/.git/HEAD", &head),
-        // What the older pull-request resource leaves; HEAD is a merge that GitHub does not know.
+        // The files that the older pull-request resource writes. HEAD is a merge that does not exist on GitHub.
         ("git-pr/.git/HEAD", &commit(99)),
         ("git-pr/.git/id", "5\n"),
         ("git-pr/.git/head_sha", &head),
@@ -204,7 +204,7 @@ fn checkout_of_another_type_has_a_status_too() {
     assert_eq!(of_branch, json!({ "pr": "none", "commit": branch, "committed": "2026-01-01T08:00:00Z" }));
     assert_eq!(github.statuses(&head).len(), 2);
     assert_eq!(github.statuses(&branch)[0]["context"], "concourse-ci/unit-tests");
-    // The get after the put has nothing to check out.
+    // The get after the put has no pull request to check out.
     let directory = jetway_tests::scratch::directory();
     get(&source(&github), &of_branch, json!({}), directory.path()).succeeded();
     assert_eq!(file(directory.path(), "head_sha"), branch);
@@ -216,7 +216,7 @@ fn checkout_of_another_type_has_a_status_too() {
 }
 
 #[test]
-fn version_of_a_branch_s_commit_hides_no_pull_request() {
+fn version_without_a_pull_request_does_not_hide_pull_requests() {
     let github = GitHub::start();
     let container = jetway_tests::verb::Container::new();
     github.put_pull(PullRequest::new(1, &commit(11)));
@@ -226,12 +226,12 @@ fn version_of_a_branch_s_commit_hides_no_pull_request() {
     let found = crate::support::check_in(&container, &source(&github), Some(&put));
     assert_eq!(crate::support::numbers(&found), [2]);
     let last = found.json()[0].clone();
-    // The memory does not follow a version that no check has returned, so the first one is in doubt.
+    // No check has returned the given version, so the first head is doubtful.
     assert_eq!(crate::support::numbers(&crate::support::check_in(&container, &source(&github), Some(&last))), [2, 1]);
 }
 
 #[test]
-fn checkout_of_another_repository_is_refused() {
+fn rejects_checkout_of_another_repository() {
     let github = GitHub::start();
     let config = "[remote \"origin\"]\n\turl = https://github.com/octo/other.git\n";
     let inputs = inputs(&[("code/.git/HEAD", &commit(1)), ("code/.git/config", config)]);

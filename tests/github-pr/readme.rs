@@ -1,4 +1,4 @@
-//! The examples of the README, run by the `jetway` command as they are written but for the server's address.
+//! The README's examples, run by the `jetway` command. Only the server's URL is replaced.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn blocks() -> Vec<&'static str> {
     readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect()
 }
 
-/// Runs a verb on a resource of a pipeline whose server is the project, and returns what it printed.
+/// Runs a verb on a resource of a pipeline, with the project as the server, and returns its output.
 #[track_caller]
 fn run(project: &Project, pipeline: &str, verb: &[&str], directory: Option<&Path>) -> Value {
     let here = format!(
@@ -44,9 +44,9 @@ fn run(project: &Project, pipeline: &str, verb: &[&str], directory: Option<&Path
 }
 
 #[test]
-fn pull_request_is_got_and_its_status_set() {
+fn first_example_gets_a_pull_request_and_sets_its_status() {
     if Runner::chosen() != Runner::Binary {
-        // The command runs the types itself, so that there is nothing of the image in this.
+        // The `jetway` command contains the types, so this test does not exercise the image.
         return;
     }
     let project = Project::new();
@@ -71,7 +71,7 @@ fn pull_request_is_got_and_its_status_set() {
 }
 
 #[test]
-fn pull_requests_are_selected() {
+fn second_example_selects_pull_requests() {
     if Runner::chosen() != Runner::Binary {
         return;
     }

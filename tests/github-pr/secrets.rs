@@ -1,4 +1,4 @@
-//! Credentials are nowhere that people or later containers can see, whatever happens.
+//! Credentials never appear in output or files.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::support::{Project, check_in, get, put, said, version, with};
 
-/// No output, file of the container, or file of the get has the token or a line of the key.
+/// Asserts that neither the output, the container nor the destination of a get contains the token or a line of the key.
 #[track_caller]
 fn keeps(outcome: &Outcome, directory: Option<&Path>) {
     let key = AppKey::new();
@@ -32,7 +32,7 @@ fn keeps(outcome: &Outcome, directory: Option<&Path>) {
 }
 
 #[test]
-fn in_success() {
+fn are_not_shown_on_success() {
     let project = Project::new();
     let head = project.open(7, &[("new.txt", "new")]);
     let container = Container::new();
@@ -48,7 +48,7 @@ fn in_success() {
 }
 
 #[test]
-fn in_failure() {
+fn are_not_shown_on_failure() {
     let project = Project::new();
     let head = project.open(7, &[("new.txt", "new")]);
     let talkative = json!({ "message": format!("your header was `Authorization: Bearer {TOKEN}`"), "errors": [TOKEN] });
@@ -66,7 +66,7 @@ fn in_failure() {
     let outcome = check_in(&Container::new(), &project.source(), None);
     keeps(outcome.failed(), None);
     assert!(said(&outcome).contains("is bad"), "{}", outcome.stderr);
-    // git does not get its pack.
+    // The server cuts off git's pack.
     project.server.fail_always(
         "upload-pack",
         jetway_tests::http_git::Fault::Status { status: 403, retry_after: None, body: TOKEN.to_owned() },
@@ -76,9 +76,9 @@ fn in_failure() {
     keeps(outcome.failed(), None);
 }
 
-/// The API chooses neither git's address nor another host for the token.
+/// A response of the API can change neither the URL for git nor the host that the token is sent to.
 #[test]
-fn token_goes_to_no_other_host() {
+fn token_is_sent_to_no_other_host() {
     let project = Project::new();
     let head = project.open(7, &[("new.txt", "new")]);
     let other = Project::new();

@@ -1,4 +1,4 @@
-//! What the cases share: a project on GitHub with its repository, and verbs in a line each.
+//! Helpers: a project on GitHub with its repository, and functions that run verbs.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use jetway_tests::verb::{Container, Outcome, Verb};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A repository on GitHub: the API, and git over HTTP with the token as the password.
+/// A stand-in for a repository on GitHub: the API, and git over HTTP with the token as the password.
 pub(crate) struct Project {
     pub(crate) github: GitHub,
     pub(crate) repository: Repository,
@@ -31,8 +31,8 @@ impl Project {
         with(source(&self.github), json!({ "uri": self.server.url("app.git") }))
     }
 
-    /// Opens a pull request with one commit of these files on top of `main`. The commit is only at the pull request's ref, as
-    /// that of a fork.
+    /// Opens a pull request with one commit of these files on top of `main`. No branch has the commit, as for a pull request from
+    /// a fork.
     pub(crate) fn open(&self, number: u64, files: &[(&str, &str)]) -> String {
         let main = self.repository.tip("main");
         self.push_from(number, &main, files)
@@ -60,19 +60,19 @@ impl Project {
     }
 }
 
-/// `value` with the entries of `more` over its own.
+/// `value` with the entries of `more`, which override its own.
 pub(crate) fn with(mut value: Value, more: Value) -> Value {
     let (Some(entries), Value::Object(more)) = (value.as_object_mut(), more) else { panic!("objects are merged") };
     entries.extend(more);
     value
 }
 
-/// The source of the repository that is served.
+/// A source for the stand-in's repository.
 pub(crate) fn source(github: &GitHub) -> Value {
     json!({ "repository": REPOSITORY, "access_token": TOKEN, "v3_endpoint": github.url() })
 }
 
-/// The version of a pull request with the time that [`PullRequest::new`] gives its commit.
+/// The version of a pull request whose commit has the time that [`PullRequest::new`] sets.
 pub(crate) fn version(number: u64, commit: &str) -> Value {
     json!({ "pr": number.to_string(), "commit": commit, "committed": "2026-01-01T09:00:00Z" })
 }
@@ -82,7 +82,7 @@ pub(crate) fn check(source: &Value, version: Option<&Value>) -> Outcome {
     check_in(&Container::new(), source, version)
 }
 
-/// Runs a check in a container that may have been used before.
+/// Runs a check in this container, which an earlier check may have used.
 pub(crate) fn check_in(container: &Container, source: &Value, version: Option<&Value>) -> Outcome {
     Verb::check("github-pr").container(container).request(&json!({ "source": source, "version": version })).run()
 }
@@ -100,7 +100,7 @@ pub(crate) fn get(source: &Value, version: &Value, params: Value, destination: &
     Verb::get("github-pr").dir(destination).request(&request).run()
 }
 
-/// Inputs with these files.
+/// A directory of inputs with these files.
 pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
     let inputs = scratch::directory();
     for (path, content) in files {
@@ -111,7 +111,7 @@ pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
     inputs
 }
 
-/// A put that is ready to run.
+/// A put, not started yet.
 pub(crate) fn put_step(source: &Value, params: Value, inputs: &Path) -> Verb {
     Verb::put("github-pr").dir(inputs).request(&json!({ "source": source, "params": params }))
 }
@@ -128,7 +128,7 @@ pub(crate) fn file(directory: &Path, name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What the verb told people, without colours, ports and temporary paths.
+/// The output on standard error, without colours, ports and temporary paths.
 pub(crate) fn said(outcome: &Outcome) -> String {
     let rendered = outcome.view().render();
     let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");

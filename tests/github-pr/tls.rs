@@ -1,4 +1,4 @@
-//! Whom the verbs trust with the token.
+//! Certificates: which servers the verbs trust.
 
 use jetway_tests::github::{GitHub, PullRequest, commit};
 use jetway_tests::tls_cases;
@@ -26,7 +26,7 @@ fn trusts_ca_certs_and_skips_verification_on_request() {
 }
 
 #[test]
-fn bad_certificates_are_refused_in_words() {
+fn rejects_bad_certificates_with_a_reason() {
     tls_cases::check(&tls_cases::REFUSALS, |url, authority| {
         let github = GitHub::start();
         check(&with(source(&github), json!({ "v3_endpoint": url, "ca_certs": [authority] })), None)

@@ -1,4 +1,4 @@
-//! Logging in as a GitHub App.
+//! Authentication as a GitHub App.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ fn installed() -> (GitHub, AppKey) {
 #[test]
 fn put_logs_in_as_app_with_pkcs1_or_pkcs8_key() {
     let (github, key) = installed();
-    // Some ways into a pipeline make one line of a key.
+    // Some credential managers store a key in one line, with `\n` for its line breaks.
     let one_line = key.pkcs1.trim().replace('\n', "\\n");
     let quoted = format!("\"{one_line}\"");
     let with_blanks = key.pkcs8.trim().replace('\n', " ");
@@ -43,12 +43,12 @@ fn put_logs_in_as_app_with_pkcs1_or_pkcs8_key() {
             format!("GET /repos/octo/app/commits/{hash}/statuses?per_page=100"),
         ]
     );
-    // The token is for this repository alone.
+    // The token is requested for this repository only.
     assert_eq!(github.bodies("POST", "/access_tokens")[0], json!({ "repositories": ["app"] }));
 }
 
 #[test]
-fn key_in_another_form_is_refused_before_anything_is_sent() {
+fn rejects_key_in_another_format_before_any_request() {
     use base64::Engine as _;
     let (github, key) = installed();
     let body: String = key.pkcs1.lines().filter(|line| !line.starts_with('-')).collect();
@@ -73,11 +73,11 @@ fn uses_installation_id() {
     assert_eq!(github.requests()[0], "POST /app/installations/77/access_tokens");
 }
 
-mod a_check {
+mod check {
     use super::*;
 
     #[test]
-    fn uses_a_token_for_its_life_and_keeps_it_sealed() {
+    fn caches_the_token_encrypted_until_it_expires() {
         let (github, key) = installed();
         let container = Container::new();
         let known = version(&commit(1), github.set_status(&commit(1), "default", "success", "a"));
@@ -94,7 +94,7 @@ mod a_check {
     }
 
     #[test]
-    fn gets_another_token_when_the_one_that_was_kept_is_revoked() {
+    fn requests_another_token_when_the_cached_one_was_revoked() {
         let (github, key) = installed();
         let container = Container::new();
         check_in(&container, &source(&github, &key.pkcs1), None).succeeded();
@@ -104,7 +104,7 @@ mod a_check {
     }
 
     #[test]
-    fn gets_another_token_for_another_key() {
+    fn requests_another_token_for_another_key() {
         let (github, key) = installed();
         let container = Container::new();
         check_in(&container, &source(&github, &key.pkcs1), None).succeeded();

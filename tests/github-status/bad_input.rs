@@ -1,4 +1,4 @@
-//! Wrong input: each mistake with the exact words that answer it. Nothing is printed for Concourse, and nothing is asked.
+//! Invalid requests: each mistake with its exact message, without a response and without a request to GitHub.
 
 use jetway_tests::github::{GitHub, commit};
 use jetway_tests::verb::{Outcome, Verb};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{check, inputs, put, put_with, said, source, with};
 
-/// The release, which requests' errors name.
+/// The program and its release, as error messages name them.
 const PROGRAM: &str = concat!("jetway-github-status ", env!("CARGO_PKG_VERSION"));
 
 #[track_caller]
@@ -16,7 +16,7 @@ fn refused(outcome: &Outcome, expected: &str) {
     assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
 }
 
-/// A put that is refused for its params alone.
+/// Asserts that a put is rejected because of its params.
 #[track_caller]
 fn params(params: Value, expected: &str) {
     let github = GitHub::start();
@@ -25,13 +25,13 @@ fn params(params: Value, expected: &str) {
     assert_eq!(github.requests(), Vec::<String>::new());
 }
 
-/// A check that is refused for its source alone.
+/// Asserts that a check is rejected because of its source.
 #[track_caller]
 fn of_source(value: Value, expected: &str) {
     refused(&check(&value, None), expected);
 }
 
-mod of_a_source {
+mod source_problems {
     use super::*;
 
     #[test]
@@ -53,7 +53,7 @@ mod of_a_source {
     }
 
     #[test]
-    fn half_an_app_or_two_ways_at_once() {
+    fn incomplete_app_or_app_with_token() {
         of_source(
             json!({ "repository": "o/n", "app_id": 1 }),
             "error: the request has 1 problem (PROGRAM)\n    `source.private_key`: required to log in as a GitHub App, but \
@@ -79,7 +79,7 @@ mod of_a_source {
     }
 
     #[test]
-    fn keys_that_are_misspelt_or_of_the_wrong_kind() {
+    fn misspelt_keys_and_values_of_the_wrong_type() {
         of_source(
             json!({
                 "repostory": "o/n", "access_tokn": "token", "skip_ssl_verification": "yes", "branch": ["a"],
@@ -95,7 +95,7 @@ mod of_a_source {
     }
 
     #[test]
-    fn values_that_cannot_be() {
+    fn invalid_values() {
         of_source(
             json!({
                 "repository": "https://github.com/o/n", "access_token": "token", "endpoint": "api.github.com",
@@ -117,7 +117,7 @@ mod of_a_source {
     }
 
     #[test]
-    fn deployments_and_something_else() {
+    fn keys_that_exclude_deployment() {
         of_source(
             json!({
                 "repository": "o/n", "access_token": "token", "deployment": { "environment": "", "state": "failed" },
@@ -135,11 +135,11 @@ mod of_a_source {
     }
 }
 
-mod of_a_put {
+mod put_problems {
     use super::*;
 
     #[test]
-    fn missing_commit_or_two_commits() {
+    fn missing_commit_or_both_commit_and_path() {
         params(
             json!({ "state": "success" }),
             "error: `commit` is missing, and there is no checkout in the inputs\n\
@@ -151,9 +151,9 @@ mod of_a_put {
         );
     }
 
-    /// dpb587/github-status-resource#3: `failed` in place of `failure` made a version of null, without a word.
+    /// dpb587/github-status-resource#3: with `failed` instead of `failure`, the version was `null` and there was no error.
     #[test]
-    fn states_that_are_none() {
+    fn unknown_states() {
         for (word, near) in
             [("failed", "failure"), ("succeeded", "success"), ("errored", "error"), ("PENDNG", "pending")]
         {
@@ -180,7 +180,7 @@ mod of_a_put {
     }
 
     #[test]
-    fn keys_that_are_unknown_or_of_the_wrong_kind() {
+    fn unknown_keys_and_values_of_the_wrong_type() {
         params(
             json!({ "commit": "a", "state": ["success"], "descripton": "x", "statuses": { "a": 1 }, "comment": { "a": 1 } }),
             "error: the request has 4 problems (PROGRAM)\n    \
@@ -192,7 +192,7 @@ mod of_a_put {
     }
 
     #[test]
-    fn commits_that_are_not_there() {
+    fn commits_that_do_not_exist() {
         params(
             json!({ "commit": "code", "state": "success" }),
             "error: cannot find the commit of `code`\n  caused by: it is neither in the inputs nor a full commit hash\n\
@@ -211,7 +211,7 @@ mod of_a_put {
     }
 
     #[test]
-    fn inputs_that_hold_no_commit() {
+    fn inputs_without_a_commit() {
         let github = GitHub::start();
         let (hash, large) = (commit(1), "x".repeat(1024 * 1024 + 1));
         let files = [
@@ -253,7 +253,7 @@ mod of_a_put {
     }
 
     #[test]
-    fn files_of_comments_that_are_not_there() {
+    fn comment_files_that_do_not_exist() {
         params(
             json!({ "commit": commit(1), "comment_file": "a/b" }),
             "error: `comment_file`\n  caused by: file `a/b` does not exist in the inputs\n\
@@ -269,7 +269,7 @@ mod of_a_put {
     }
 
     #[test]
-    fn work_that_is_another_type_s() {
+    fn keys_of_the_pull_request_resource_that_are_not_supported() {
         for key in ["label", "merge"] {
             params(
                 json!({ "commit": "a", "state": "success", key: "x" }),
@@ -293,7 +293,7 @@ mod of_a_put {
 }
 
 #[test]
-fn unknown_keys_are_warnings_and_misspelt_ones_are_if_that_is_asked_for() {
+fn unknown_keys_are_warnings_and_misspelt_keys_with_allow_unknown_keys() {
     let github = GitHub::start();
     for (keys, warning) in [
         (json!({ "git_crypt_key": "x" }), "warning: `source.git_crypt_key`: unknown key, ignored\n"),
@@ -310,7 +310,7 @@ fn unknown_keys_are_warnings_and_misspelt_ones_are_if_that_is_asked_for() {
 }
 
 #[test]
-fn params_of_a_get_are_none() {
+fn get_has_no_params() {
     let github = GitHub::start();
     let destination = inputs(&[]);
     let request = json!({

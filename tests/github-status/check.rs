@@ -1,4 +1,4 @@
-//! A check: which statuses are versions, in which order, and what it costs to know.
+//! check: which statuses are versions, their order, and the number of requests.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{check, check_in, said, source, version, with};
 
-/// What a check prints.
+/// The response of a check.
 #[track_caller]
 fn versions(source: &Value, known: Option<&Value>) -> Value {
     check(source, known).json()
@@ -34,9 +34,9 @@ fn returns_no_version_without_a_status() {
     assert_eq!(versions(&source(&github), None), json!([]));
 }
 
-/// dpb587/github-status-resource answered in GitHub's order, newest first, and had no history.
+/// dpb587/github-status-resource returned statuses in GitHub's order, newest first, and no history.
 #[test]
-fn versions_come_oldest_first_from_the_known_one_on() {
+fn returns_versions_from_the_known_one_oldest_first() {
     let github = GitHub::start();
     let hash = commit(1);
     let ids: Vec<u64> = ["pending", "failure", "pending", "success"]
@@ -61,7 +61,7 @@ fn follows_one_context_or_patterns() {
     assert_eq!(followed(json!({ "contexts": ["*"] })), all_of(&[known, other, last]));
 }
 
-/// Only the first page of 30 was read by what is there (bors-ng#1169, test-infra#10380).
+/// Other tools read only the first page of 30 statuses (bors-ng#1169, test-infra#10380).
 #[test]
 fn reads_all_pages() {
     for count in [31, 101, 250] {
@@ -104,7 +104,7 @@ fn keeps_known_version_when_branch_moves() {
     assert_eq!(versions(&source(&github), Some(&known)), json!([version(&commit(2), new)]));
 }
 
-/// The peer's put printed `"status": "null"` when GitHub had refused it.
+/// The put of dpb587/github-status-resource returned `"status": "null"` when GitHub had rejected the status.
 #[test]
 fn ignores_invalid_known_version() {
     let github = GitHub::start();
@@ -160,7 +160,7 @@ mod pull_requests {
     }
 
     #[test]
-    fn follows_heads_of_open_ones() {
+    fn follows_heads_of_open_pull_requests() {
         let github = GitHub::start();
         for (number, base) in [(1, "main"), (2, "main"), (3, "release")] {
             github.open_pull_request(number.into(), &commit(10 + number), base);
@@ -182,7 +182,7 @@ mod pull_requests {
     }
 
     #[test]
-    fn fill_more_than_one_page() {
+    fn reads_all_pages_of_pull_requests() {
         let github = GitHub::start();
         for number in 1..=101 {
             github.open_pull_request(number.into(), &commit(1000 + number), "main");
@@ -193,11 +193,11 @@ mod pull_requests {
     }
 }
 
-mod again_in_the_same_container {
+mod second_check_in_the_same_container {
     use super::*;
 
     #[test]
-    fn answers_that_have_not_changed_cost_no_rate() {
+    fn unmodified_responses_do_not_count_for_the_rate_limit() {
         let github = GitHub::start();
         let container = Container::new();
         let id = github.set_status(&commit(1), "default", "success", "a");
@@ -208,7 +208,7 @@ mod again_in_the_same_container {
         let asked = github.asked();
         assert_eq!(asked.len(), 3);
         assert!(asked[0].header("if-none-match").is_none());
-        // With it the answer is 304, which GitHub does not count.
+        // With the `ETag`, the response is 304, which GitHub does not count.
         assert!(asked[1].header("if-none-match").is_some() && asked[2].header("if-none-match").is_some());
         let new = github.set_status(&commit(1), "default", "failure", "a");
         let expected = json!([known, version(&commit(1), new)]);
@@ -250,7 +250,7 @@ mod again_in_the_same_container {
 }
 
 #[test]
-fn people_see_what_is_left_of_the_rate_limit() {
+fn logs_the_remaining_rate_limit() {
     let github = GitHub::start();
     github.rate(5000, 4321, 1_700_000_000);
     let outcome = check(&source(&github), None);
@@ -258,7 +258,7 @@ fn people_see_what_is_left_of_the_rate_limit() {
     assert_eq!(said(&outcome), "rate limit: 4321 of 5000 requests are left until 22:13 UTC\n");
 }
 
-/// dpb587/github-status-resource printed nothing and ended with 0, or showed an error of its JSON program.
+/// dpb587/github-status-resource printed nothing and exited with 0, or printed an error of `jq`.
 #[test]
 fn reports_github_s_error_message() {
     let github = GitHub::start();
@@ -289,7 +289,7 @@ fn fails_on_endless_list() {
 }
 
 #[test]
-fn answers_that_are_not_what_github_gives_are_errors_in_words() {
+fn explains_responses_that_do_not_come_from_github() {
     for body in ["", "{}", "[1]", "[{\"id\": -1}]", "[{\"state\":\"success\"}]"] {
         let github = GitHub::start();
         github.answer(9, "GET", "/statuses", Answer::text(200, body));

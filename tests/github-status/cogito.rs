@@ -1,4 +1,4 @@
-//! Keys and manners of the `cogito` resource.
+//! Compatibility with the `cogito` resource.
 
 use jetway_tests::github::{GitHub, TOKEN, commit};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn source(github: &GitHub) -> Value {
     json!({ "owner": "octo", "repo": "app", "access_token": TOKEN, "endpoint": github.url() })
 }
 
-/// The body of the status that a put of one checkout sets.
+/// The request body of a put with one checkout in its inputs.
 #[track_caller]
 fn posted(more_source: Value, params: Value) -> Value {
     let github = GitHub::start();
@@ -74,7 +74,7 @@ fn rejects_checkout_of_another_repository_before_any_request() {
             assert!(said(&outcome).contains("but `repository` of the source is `octo/app`"), "{}", said(&outcome));
         }
         assert!(github.requests().is_empty());
-        // A commit that is named by its hash belongs to no checkout.
+        // A commit that is given by its hash has no checkout to compare with the source.
         put_with(&source(&github), json!({ "commit": head, "state": "success" }), &files).succeeded();
     }
 }

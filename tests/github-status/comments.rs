@@ -1,4 +1,4 @@
-//! Comments on pull requests, and what pull-request resources leave in a checkout.
+//! Comments on pull requests, and the files that pull-request resources write to a checkout.
 
 use jetway_tests::github::{AppKey, GitHub, LOGIN, REPOSITORY, commit};
 use jetway_tests::stand_in::Fault;
@@ -9,7 +9,7 @@ use crate::support::{get, metadata, put, put_with, said, source, with};
 const METADATA: &str =
     r#"[{"name":"pr","value":"5"},{"name":"title","value":"Add x"},{"name":"author","value":"alice"}]"#;
 
-/// Runs a put with a pull request's checkout as telia-oss/github-pr-resource gets it.
+/// Runs a put with the checkout of a pull request, as telia-oss/github-pr-resource creates it.
 fn put_path(github: &GitHub, source: &Value, params: Value) -> jetway_tests::verb::Outcome {
     github.open_pull_request(5, &commit(5), "main");
     let version = format!(r#"{{"pr":"5","commit":"{}","committed":"2026-01-01T00:00:00Z"}}"#, commit(5));
@@ -17,7 +17,7 @@ fn put_path(github: &GitHub, source: &Value, params: Value) -> jetway_tests::ver
     let files = [
         ("pr/.git/resource/version.json", version.as_str()),
         ("pr/.git/resource/metadata.json", METADATA),
-        // What is checked out is the merge, which nobody knows.
+        // The checkout is at a merge that does not exist on GitHub.
         ("pr/.git/HEAD", merged.as_str()),
         ("out/comment.md", "from a file: `$BUILD_JOB_NAME`\n"),
         ("out/empty", "\n"),
@@ -106,7 +106,7 @@ mod delete_previous_comments {
     use super::*;
 
     #[test]
-    fn takes_away_our_own_alone_however_many() {
+    fn deletes_all_comments_of_its_own_login_only() {
         let github = GitHub::start();
         for number in 0..110 {
             github.comment(5, if number % 2 == 0 { LOGIN } else { "alice" }, "old");
@@ -118,7 +118,7 @@ mod delete_previous_comments {
         assert_eq!(logins.iter().filter(|(login, _)| login == LOGIN).count(), 1);
     }
 
-    /// telia-oss/github-pr-resource#245: with an App's token nothing was deleted, and nobody was told.
+    /// telia-oss/github-pr-resource#245: with the token of an App, no comment was deleted, without an error.
     #[test]
     fn works_with_an_app_and_with_its_token_alone() {
         let github = GitHub::start();
@@ -141,7 +141,7 @@ mod delete_previous_comments {
     }
 
     #[test]
-    fn may_be_all_that_a_put_does() {
+    fn may_be_the_only_effect_of_a_put() {
         let github = GitHub::start();
         github.comment(5, LOGIN, "old");
         let outcome = put_path(&github, &source(&github), json!({ "delete_previous_comments": true }));
@@ -163,9 +163,9 @@ fn does_not_retry_a_comment() {
     assert_eq!(texts(&github), ["once"]);
 }
 
-/// A hook tells of a get that failed after it wrote the version: in the middle of a merge, HEAD is at a branch without a commit.
+/// A put in a hook reports a get that failed during its merge: the version is written, but HEAD is at a branch without a commit.
 #[test]
-fn the_version_of_a_get_that_failed_is_enough() {
+fn uses_the_version_of_a_failed_get() {
     let github = GitHub::start();
     github.add_commit(&commit(5));
     let version = format!(r#"{{"pr":"5","commit":"{}","committed":"2026-01-01T00:00:00Z"}}"#, commit(5));
@@ -193,7 +193,7 @@ fn rejects_incomplete_files_of_the_get() {
             outcome.stderr
         );
     }
-    // A get that was skipped leaves an empty directory.
+    // A directory that is not a checkout.
     let outcome = put_with(&source(&github), json!({ "path": "pr", "status": "success" }), &[("pr/x", "")]);
     outcome.failed();
     assert!(said(&outcome).contains("cannot find the commit of `pr`"), "{}", outcome.stderr);

@@ -1,4 +1,4 @@
-//! What GitHub has confirmed is green: answers that lack fields, and statuses that cannot be read back.
+//! A put succeeds once GitHub has confirmed the status, even if the response lacks fields or the status cannot be read back.
 
 use jetway_tests::github::{GitHub, commit};
 use jetway_tests::stand_in::Answer;
@@ -34,7 +34,7 @@ fn succeeds_when_the_status_cannot_be_read_back() {
 }
 
 #[test]
-fn succeeds_when_the_answer_lacks_fields_or_has_other_types() {
+fn succeeds_when_the_response_lacks_fields_or_has_other_types() {
     for (answer, state) in [
         (json!({ "id": 7, "state": "success" }), "success"),
         (json!({ "id": "7", "status": "success", "creator": null, "created_at": 3, "url": [] }), "success"),
@@ -55,7 +55,7 @@ fn succeeds_when_the_answer_lacks_fields_or_has_other_types() {
 }
 
 #[test]
-fn succeeds_when_the_answer_cannot_be_understood() {
+fn succeeds_when_the_response_cannot_be_parsed() {
     for answer in [Answer::text(201, ""), Answer::text(201, "created"), Answer::json(201, &json!({}))] {
         let github = GitHub::start();
         github.answer(1, "POST", "/statuses/", answer);
@@ -71,14 +71,14 @@ fn succeeds_when_the_answer_cannot_be_understood() {
 }
 
 #[test]
-fn fails_when_a_page_comes_back_instead_of_a_status() {
+fn fails_when_the_response_is_a_web_page() {
     let github = GitHub::start();
     github.answer(1, "POST", "/statuses/", Answer::bytes(200, "text/html", "<html>Log in</html>"));
     put(&source(&github), success()).failed();
 }
 
 #[test]
-fn leaves_out_what_github_refuses_of_a_status() {
+fn retries_without_a_field_that_github_rejects() {
     for (key, value) in [("target_url", "https://ci.example.com/x"), ("description", "d")] {
         let github = GitHub::start();
         let refusal = json!({
@@ -98,7 +98,7 @@ fn leaves_out_what_github_refuses_of_a_status() {
 }
 
 #[test]
-fn leaves_out_an_address_without_a_scheme() {
+fn omits_target_url_without_a_scheme() {
     let github = GitHub::start();
     for target in ["ci.example.com/builds/1", "/builds/$BUILD_ID", "ftp://x/y"] {
         let outcome = put(&source(&github), with(success(), json!({ "target_url": target })));
@@ -117,7 +117,7 @@ fn leaves_out_an_address_without_a_scheme() {
 }
 
 #[test]
-fn leaves_out_emoji_which_github_refuses() {
+fn removes_emoji_which_github_rejects() {
     let github = GitHub::start();
     let params = with(success(), json!({ "description": "\u{1f680} shipped \u{2713}", "context": "ci \u{1f9ea}" }));
     let outcome = put(&source(&github), params);
@@ -128,7 +128,7 @@ fn leaves_out_emoji_which_github_refuses() {
 }
 
 #[test]
-fn takes_a_description_file_that_is_not_utf_8_or_not_there() {
+fn accepts_description_file_that_is_missing_or_not_utf_8() {
     let github = GitHub::start();
     let directory = inputs(&[]);
     std::fs::write(directory.path().join("d"), b"caf\xe9\n").expect("write a file");
@@ -144,7 +144,7 @@ fn takes_a_description_file_that_is_not_utf_8_or_not_there() {
     assert_eq!((&bodies[0]["description"], &bodies[1]["description"]), (&json!("caf\u{fffd}"), &json!("d")));
 }
 
-mod of_a_pull_request {
+mod with_path {
     use super::*;
 
     fn checkout() -> [(&'static str, String); 2] {
@@ -161,7 +161,7 @@ mod of_a_pull_request {
     }
 
     #[test]
-    fn path_alone_sets_nothing_and_succeeds() {
+    fn succeeds_without_a_status() {
         let github = GitHub::start();
         let outcome = put_pr(&github, json!({ "path": "pr" }));
         outcome.succeeded();
@@ -170,7 +170,7 @@ mod of_a_pull_request {
     }
 
     #[test]
-    fn falls_back_to_head_when_merge_is_unknown() {
+    fn falls_back_to_head_when_merge_is_unknown_to_github() {
         let github = GitHub::start();
         github.add_commit(&commit(5));
         let outcome = put_pr(&github, json!({ "commit": "pr", "state": "success" }));

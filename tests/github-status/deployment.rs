@@ -1,4 +1,4 @@
-//! Deployments: made and told of by puts, waited for by checks.
+//! Deployments: puts create and update them, checks wait for them.
 
 use std::fs;
 
@@ -18,11 +18,11 @@ fn version(hash: &str, deployment: u64, status: u64) -> Value {
     json!({ "commit": hash, "deployment": deployment.to_string(), "status": status.to_string() })
 }
 
-mod a_put {
+mod put {
     use super::*;
 
     #[test]
-    fn makes_a_deployment_and_goes_on_with_it() {
+    fn creates_a_deployment_and_updates_it() {
         let github = GitHub::start();
         let begin = json!({
             "commit": commit(1),
@@ -48,7 +48,7 @@ mod a_put {
             ]
         );
         assert_eq!(first.json()["version"], version(&commit(1), 1001, 1002));
-        // The same put again, and the one that ends it, are about the same deployment.
+        // A repeated put and the put of the final state update the same deployment.
         put(&source(&github), begin).succeeded();
         let end = json!({
             "commit": commit(1), "deployment": { "environment": "production", "task": "deploy:web", "state": "Success" },
@@ -65,7 +65,7 @@ mod a_put {
     }
 
     #[test]
-    fn makes_another_one_when_the_last_has_ended() {
+    fn creates_another_deployment_when_the_last_has_ended() {
         let github = GitHub::start();
         let last = github.deploy(&commit(1), "production", LOGIN);
         github.set_deployment(last, "success", LOGIN);
@@ -76,7 +76,7 @@ mod a_put {
     }
 
     #[test]
-    fn takes_the_state_from_the_build_in_a_hook() {
+    fn takes_the_state_from_build_status() {
         let github = GitHub::start();
         let params = json!({ "commit": commit(1), "deployment": { "environment": "production" } });
         put(&source(&github), params.clone()).succeeded();
@@ -87,7 +87,7 @@ mod a_put {
     }
 
     #[test]
-    fn may_set_a_status_of_the_commit_too() {
+    fn also_sets_a_commit_status() {
         let github = GitHub::start();
         let params = json!({
             "commit": commit(1), "state": "success", "deployment": { "environment": "staging", "state": "success" },
@@ -98,7 +98,7 @@ mod a_put {
     }
 
     #[test]
-    fn fails_when_github_refuses_the_deployment() {
+    fn fails_when_github_rejects_the_deployment() {
         let github = GitHub::start();
         let params = json!({
             "commit": commit(1), "deployment": { "environment": "production", "required_contexts": ["unit"] },
@@ -114,7 +114,7 @@ mod a_put {
     }
 
     #[test]
-    fn is_refused_where_deployments_are_waited_for() {
+    fn is_rejected_with_deployment_in_the_source() {
         let github = GitHub::start();
         let outcome = put(&waiting(&github, json!({})), json!({ "commit": commit(1), "state": "success" }));
         outcome.failed();
@@ -122,11 +122,11 @@ mod a_put {
     }
 }
 
-mod a_check {
+mod check {
     use super::*;
 
     #[test]
-    fn gives_the_deployments_that_have_reached_the_state() {
+    fn returns_deployments_that_have_reached_the_state() {
         let github = GitHub::start();
         let source = waiting(&github, json!({}));
         assert_eq!(check(&source, None).json(), json!([]));
@@ -137,7 +137,7 @@ mod a_check {
         let reached = github.set_deployment(first, "success", "ci");
         let one = version(&commit(1), first, reached);
         assert_eq!(check(&source, None).json(), json!([one]));
-        // What is said again, and what GitHub itself says once the next one has succeeded, makes no new version.
+        // A repeated status is not a version, nor is the `inactive` that GitHub sets once the next deployment succeeds.
         github.set_deployment(first, "success", "ci");
         let second = github.deploy(&commit(2), "production", "ci");
         let second_reached = github.set_deployment(second, "success", "ci");
@@ -151,7 +151,7 @@ mod a_check {
     }
 
     #[test]
-    fn looks_at_what_counts_alone() {
+    fn counts_only_matching_creators_states_and_commits() {
         let github = GitHub::start();
         let deployment = github.deploy(&commit(1), "production", "ci");
         github.set_deployment(deployment, "success", "mallory");
@@ -166,11 +166,11 @@ mod a_check {
     }
 }
 
-mod a_get {
+mod get {
     use super::*;
 
     #[test]
-    fn writes_what_was_said() {
+    fn writes_the_status_of_the_deployment() {
         let github = GitHub::start();
         let deployment = github.deploy(&commit(1), "production", "ci");
         let status = github.set_deployment(deployment, "success", "alice");
@@ -189,7 +189,7 @@ mod a_get {
     }
 
     #[test]
-    fn fails_for_what_is_not_there_or_does_not_pass() {
+    fn fails_for_missing_or_non_matching_deployment() {
         let github = GitHub::start();
         let deployment = github.deploy(&commit(1), "production", "ci");
         let failed = github.set_deployment(deployment, "failure", "ci");

@@ -1,4 +1,4 @@
-//! A server that is busy, slow, broken or not the right one; an end in the middle.
+//! Faults: rate limits, slow, broken and wrong servers, and SIGTERM.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -73,7 +73,7 @@ fn retries_put_after_cut_connection() {
         let github = GitHub::start();
         github.fail_next(fault);
         put(&source(&github), params()).succeeded();
-        // Set twice is the same as set once: the newest counts.
+        // Setting a status is idempotent, because only the newest one of a context counts.
         assert_eq!(github.statuses(&commit(1))[0]["state"], "success");
     }
 }
@@ -118,7 +118,7 @@ fn sigterm_ends_every_wait() {
 }
 
 #[test]
-fn sigterm_ends_the_wait_for_reading_back() {
+fn sigterm_ends_the_wait_for_the_status_to_be_listed() {
     let github = GitHub::start();
     github.lag(1000);
     let inputs = scratch::directory();
@@ -141,7 +141,7 @@ fn reports_unreachable_server() {
     assert!(said(&outcome).contains("got no complete response"), "{}", outcome.stderr);
 }
 
-/// A server that is not GitHub must not get the token from it.
+/// The redirect must not send the token to a server that is not GitHub.
 #[test]
 fn token_is_not_sent_to_redirect_on_another_host() {
     let (github, other) = (GitHub::start(), GitHub::start());

@@ -1,4 +1,4 @@
-//! The go/no-go of a pipeline: a version only when the right person has said the right word.
+//! Gates: the resource has a version only while an accepted creator has set the required state.
 
 use jetway_tests::github::{GitHub, commit};
 use jetway_tests::scratch;
@@ -29,7 +29,7 @@ fn opens_when_the_state_appears_on_the_commit() {
 }
 
 #[test]
-fn closes_when_the_word_is_taken_back() {
+fn closes_when_the_state_changes() {
     let github = GitHub::start();
     let source = gated(&github, json!({ "context": "go" }));
     github.set_status(&commit(1), "go", "success", "alice");
@@ -38,14 +38,14 @@ fn closes_when_the_word_is_taken_back() {
 }
 
 #[test]
-fn counts_only_those_who_are_named() {
+fn counts_only_the_listed_creators() {
     let github = GitHub::start();
     let source = gated(&github, json!({ "context": "go", "creators": ["Alice", "release[bot]"] }));
     github.set_status(&commit(1), "go", "success", "mallory");
     assert_eq!(check(&source, None).json(), json!([]));
     let go = github.set_status(&commit(1), "go", "success", "alice");
     assert_eq!(check(&source, None).json(), json!([version(&commit(1), go)]));
-    // What somebody else says afterwards closes it: nobody opens it for others.
+    // A later status by another creator closes the gate.
     github.set_status(&commit(1), "go", "success", "mallory");
     assert_eq!(check(&source, None).json(), json!([]));
     let bot = github.set_status(&commit(1), "go", "success", "release[bot]");
@@ -53,7 +53,7 @@ fn counts_only_those_who_are_named() {
 }
 
 #[test]
-fn waits_for_another_state_when_told() {
+fn waits_for_the_state_in_the_source() {
     let github = GitHub::start();
     let source = gated(&github, json!({ "context": "deploy", "state": "FAILURE" }));
     github.set_status(&commit(1), "deploy", "success", "ci");
@@ -63,7 +63,7 @@ fn waits_for_another_state_when_told() {
 }
 
 #[test]
-fn is_for_each_new_commit_again() {
+fn closes_for_each_new_commit() {
     let github = GitHub::start();
     let source = gated(&github, json!({ "context": "go" }));
     let known = version(&commit(1), github.set_status(&commit(1), "go", "success", "alice"));
@@ -74,7 +74,7 @@ fn is_for_each_new_commit_again() {
 }
 
 #[test]
-fn works_on_pull_requests_too() {
+fn works_with_pull_requests() {
     let github = GitHub::start();
     github.open_pull_request(5, &commit(50), "main");
     let source = with(gated(&github, json!({ "context": "go" })), json!({ "pull_requests": true }));
@@ -85,7 +85,7 @@ fn works_on_pull_requests_too() {
 }
 
 #[test]
-fn is_not_passed_by_a_version_that_somebody_pins() {
+fn rejects_pinned_version_that_does_not_pass() {
     let github = GitHub::start();
     let hash = commit(1);
     let source = gated(&github, json!({ "context": "go", "creators": ["alice"] }));
@@ -109,9 +109,9 @@ fn is_not_passed_by_a_version_that_somebody_pins() {
     get(&source, &go, scratch::directory().path()).succeeded();
 }
 
-/// A put's version counts as a version of the resource; it would pass for a go.
+/// Otherwise the version of the put would pass the gate.
 #[test]
-fn cannot_be_put_through() {
+fn rejects_put() {
     let github = GitHub::start();
     let outcome = put(&gated(&github, json!({})), json!({ "commit": commit(1), "state": "success" }));
     outcome.failed();

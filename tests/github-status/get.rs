@@ -1,4 +1,4 @@
-//! A get: the files that tasks read.
+//! get: the files for later tasks.
 
 use std::fs;
 
@@ -55,7 +55,7 @@ fn writes_the_files_of_the_established_resource_and_more() {
       ]
     }
     ----- stderr -----
-    0000000000000000000000000000000000000001 is `success` in `ci/test`, says octo-ci
+    0000000000000000000000000000000000000001 is set to `success` in `ci/test` by octo-ci
     ----- tree -----
     commit
     context
@@ -88,7 +88,7 @@ fn writes_the_files_of_the_established_resource_and_more() {
 }
 
 #[test]
-fn writes_empty_files_for_what_was_not_said() {
+fn writes_empty_files_for_fields_that_are_not_set() {
     let github = GitHub::start();
     let id = github.set_status(&commit(1), "default", "pending", "a");
     let destination = scratch::directory();
@@ -98,9 +98,9 @@ fn writes_empty_files_for_what_was_not_said() {
     }
 }
 
-/// dpb587/github-status-resource asked the combined status, which has the newest of each context alone.
+/// dpb587/github-status-resource read the combined status, which contains only the newest status of each context.
 #[test]
-fn finds_a_status_that_is_not_the_newest_any_more() {
+fn finds_a_status_that_is_no_longer_the_newest() {
     let github = GitHub::start();
     let old = github.set_status(&commit(1), "default", "pending", "a");
     for _ in 0..150 {
@@ -113,7 +113,7 @@ fn finds_a_status_that_is_not_the_newest_any_more() {
 }
 
 #[test]
-fn tells_the_number_of_the_pull_request() {
+fn writes_the_number_of_the_pull_request() {
     let github = GitHub::start();
     github.open_pull_request(12, &commit(2), "main");
     let id = github.set_status(&commit(2), "default", "success", "a");
@@ -142,7 +142,7 @@ fn fails_when_the_version_is_gone() {
 }
 
 #[test]
-fn refuses_versions_that_are_none() {
+fn rejects_invalid_versions() {
     let github = GitHub::start();
     for (version, words) in [
         (

@@ -1,7 +1,7 @@
-//! Statuses of Gitea and Forgejo: the state is `status` there, and each commit's statuses are numbered from 1.
+//! Statuses of Gitea and Forgejo: their state is in the field `status`, and the statuses of each commit are numbered from 1.
 //!
-//! The answers are those of `CommitStatus` in Gitea's API description (`templates/swagger/v1_json.tmpl`); the numbers are the `Index` of
-//! `ToCommitStatus` in its `services/convert/status.go`.
+//! The responses follow `CommitStatus` in Gitea's API description (`templates/swagger/v1_json.tmpl`); the numbers are the `Index`
+//! of `ToCommitStatus` in its `services/convert/status.go`.
 
 use std::sync::{Arc, Mutex};
 
@@ -63,7 +63,7 @@ fn answer(asked: &Asked, head: &str, statuses: &mut Vec<(String, Value)>) -> Ans
         }
         ("GET", ["commits", reference, "statuses"]) => {
             let hash = if *reference == "main" { head } else { reference };
-            // All of one second, in no order.
+            // All statuses have the same second, and are not sorted.
             let list: Vec<Value> =
                 statuses.iter().filter(|(of, _)| of == hash).map(|(_, status)| status.clone()).collect();
             Answer::json(200, &json!(list)).with("X-Total-Count", &list.len().to_string())
@@ -73,7 +73,7 @@ fn answer(asked: &Asked, head: &str, statuses: &mut Vec<(String, Value)>) -> Ans
 }
 
 #[test]
-fn put_names_the_state_that_gitea_took() {
+fn put_returns_the_state_in_gitea_s_response() {
     let gitea = Gitea::start();
     let outcome = put(&gitea.source(), json!({ "commit": commit(1), "state": "failure" }));
     outcome.succeeded();
@@ -86,13 +86,13 @@ fn put_names_the_state_that_gitea_took() {
 }
 
 #[test]
-fn check_tells_the_statuses_of_commits_apart() {
+fn check_distinguishes_statuses_of_different_commits() {
     let gitea = Gitea::start();
     let known = gitea.set(1, "pending");
     assert_eq!(check(&gitea.source(), None).json(), json!([known]));
     let later = gitea.set(1, "success");
     assert_eq!(check(&gitea.source(), Some(&known)).json(), json!([known, later]));
-    // The new head has a status of the known one's number.
+    // A status of the new head has the same number as the known status.
     *gitea.head.lock().expect("no panic") = commit(2);
     let (first, second) = (gitea.set(2, "pending"), gitea.set(2, "failure"));
     assert_eq!(second, version(&commit(2), 2));
@@ -110,7 +110,7 @@ fn get_writes_the_state() {
 }
 
 #[test]
-fn gate_opens_by_the_state() {
+fn gate_reads_the_state() {
     let gitea = Gitea::start();
     let mut source = gitea.source();
     source["gate"] = json!({ "state": "success" });
@@ -121,7 +121,7 @@ fn gate_opens_by_the_state() {
 }
 
 #[test]
-fn endpoint_may_be_the_address_of_the_server() {
+fn endpoint_may_be_the_url_of_the_server() {
     let gitea = Gitea::start();
     let mut source = gitea.source();
     source["endpoint"] = json!(gitea.server.url());
@@ -129,7 +129,7 @@ fn endpoint_may_be_the_address_of_the_server() {
     outcome.succeeded();
     assert!(outcome.stderr.contains("/api/v1`; set `endpoint` to this URL"), "{}", outcome.stderr);
     assert_eq!(check(&source, None).json(), json!([version(&commit(1), 1)]));
-    // A repository that is not there is an error in the server's words.
+    // For a repository that does not exist, the error contains the server's message.
     source["repository"] = json!("octo/none");
     let outcome = check(&source, None);
     outcome.failed();

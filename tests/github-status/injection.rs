@@ -1,4 +1,4 @@
-//! What comes from outside is data: it arrives as it is, in the one field that it is for, and leads nowhere else.
+//! Untrusted text is sent unchanged, only in its own field, and is never executed.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::support::{check, inputs, put, put_step, put_with, said, source, with};
 
-/// Texts that a shell, a JSON program or a header would make something of.
+/// Texts with special characters for a shell, JSON or an HTTP header.
 const NASTY: [&str; 12] = [
     "`touch /tmp/pwned`",
     "$(touch /tmp/pwned)",
@@ -28,7 +28,7 @@ const NASTY: [&str; 12] = [
 ];
 
 #[test]
-fn texts_arrive_as_they_are() {
+fn sends_texts_unchanged() {
     for text in NASTY {
         let github = GitHub::start();
         let files = [("in/text", text), ("in/url", "https://example.com/`id`?a=$(id)&b='\"")];
@@ -37,7 +37,7 @@ fn texts_arrive_as_they_are() {
             "statuses": [{ "description": text }, { "description_file": "in/text" }],
         });
         put_with(&source(&github), params, &files).succeeded();
-        // In a context, names of variables are filled in; there is none of the build's here, so that all stays.
+        // Variables are expanded in a context, but this text contains no variable of the build.
         for body in github.bodies("POST", "/statuses/") {
             let expected = json!({
                 "state": "success", "context": text, "description": text,
@@ -51,7 +51,7 @@ fn texts_arrive_as_they_are() {
 }
 
 #[test]
-fn comments_arrive_as_they_are() {
+fn sends_comments_unchanged() {
     for text in NASTY {
         let github = GitHub::start();
         github.open_pull_request(5, &commit(5), "main");
@@ -86,7 +86,7 @@ fn expands_only_variables_of_the_build() {
 }
 
 #[test]
-fn paths_do_not_leave_the_inputs() {
+fn rejects_paths_that_leave_the_inputs() {
     let github = GitHub::start();
     let keys = ["commit", "path", "description_file", "description_path", "target_url_path", "comment_file"];
     for key in keys {
@@ -106,7 +106,7 @@ fn paths_do_not_leave_the_inputs() {
 }
 
 #[test]
-fn links_do_not_lead_out_of_the_inputs() {
+fn rejects_symlinks_that_leave_the_inputs() {
     let github = GitHub::start();
     let hash = commit(1);
     let inputs = inputs(&[("code/.git/HEAD", &hash)]);
@@ -125,14 +125,14 @@ fn links_do_not_lead_out_of_the_inputs() {
         let outcome =
             put_step(&source(&github), with(params.clone(), json!({ "state": "success" })), inputs.path()).run();
         outcome.failed();
-        assert!(said(&outcome).contains("leads out of the directory of the inputs"), "{params}: {}", outcome.stderr);
+        assert!(said(&outcome).contains("outside the directory of the inputs"), "{params}: {}", outcome.stderr);
         assert!(!outcome.stderr.contains("hunter2"));
     }
     assert_eq!(github.requests(), Vec::<String>::new());
 }
 
 #[test]
-fn names_in_the_source_stay_in_their_place_in_the_path() {
+fn names_in_the_source_cannot_change_the_path_of_requests() {
     let github = GitHub::start();
     for (key, value) in [
         ("repository", "octo/app/../../user"),
@@ -165,7 +165,7 @@ fn rejects_token_with_line_break() {
         outcome.stderr
     );
     assert_eq!(github.requests(), Vec::<String>::new());
-    // A line's end after it is no part of it.
+    // A line break at the end is trimmed.
     let source = with(crate::support::source(&github), json!({ "access_token": format!("{TOKEN}\n") }));
     check(&source, None).succeeded();
 }

@@ -1,11 +1,12 @@
-//! The github-status resource from outside: the binary or the image, against a stand-in that knows what GitHub takes.
+//! Black-box tests of the github-status resource: the binary or the image against a stand-in that validates requests as GitHub
+//! does.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::needless_pass_by_value,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "this is test code: what is not as it should be ends its test there and then"
+    reason = "test code: an unexpected value must fail the test at once"
 )]
 
 mod app;

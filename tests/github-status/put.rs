@@ -1,4 +1,4 @@
-//! A put: which commit, what is said of it, and when it is over.
+//! put: the commit, the status, and the wait until GitHub lists it.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{inputs, metadata, put, put_step, put_with, said, source, with};
 
-/// The body of the one status that a put sets.
+/// The request body of the only status that a put sets.
 #[track_caller]
 fn posted(params: Value, files: &[(&str, &str)]) -> Value {
     let github = GitHub::start();
@@ -20,7 +20,7 @@ fn posted(params: Value, files: &[(&str, &str)]) -> Value {
     bodies.remove(0)
 }
 
-/// The context of the one status that a put sets.
+/// The context of the only status that a put sets.
 #[track_caller]
 fn context_of(more_source: Value, params: Value) -> String {
     let github = GitHub::start();
@@ -108,7 +108,7 @@ fn omits_fields_that_are_not_set() {
             "target_url": "https://ci.example.com/teams/main/pipelines/delivery/jobs/build/builds/42",
         })
     );
-    // An empty text is how a pipeline says "not set".
+    // An empty value counts as not set.
     let empty = json!({ "description": "", "target_url": "", "context": "", "description_file": "", "comment": "" });
     assert_eq!(posted(empty, &[])["context"], "default");
 }
@@ -133,7 +133,7 @@ mod commit_param {
         assert_eq!(outcome.json()["version"]["commit"], hash);
     }
 
-    /// dpb587/github-status-resource took no literal hash (`FATAL: Invalid parameter: commit`).
+    /// dpb587/github-status-resource did not accept a hash (`FATAL: Invalid parameter: commit`).
     #[test]
     fn may_be_a_hash() {
         let hash = "ABCDEF0123456789abcdef0123456789abcdef01";
@@ -146,9 +146,10 @@ mod commit_param {
         takes("code/.git/ref", inputs(&[("code/.git/ref", &format!("{hash}\n"))]).path(), &hash);
     }
 
-    /// dpb587/github-status-resource read `.git/HEAD` alone: on a branch it posted to `statuses/ref:` and died silently.
+    /// dpb587/github-status-resource read only `.git/HEAD`: on a branch, it posted to `statuses/ref:` and failed without a
+    /// message.
     #[test]
-    fn may_be_a_checkout_in_any_form_that_git_makes() {
+    fn may_be_a_checkout_in_any_state() {
         let directory = scratch::directory();
         let root = directory.path();
         let run = |at: &str, arguments: &[&str]| git::run(&root.join(at), arguments);
@@ -179,7 +180,7 @@ mod commit_param {
     }
 
     #[test]
-    fn may_be_a_worktree_that_was_made_in_another_container() {
+    fn may_be_a_worktree_created_in_another_container() {
         let hash = commit(9);
         let files = [
             ("app/.git/HEAD", "ref: refs/heads/main\n"),
@@ -196,7 +197,7 @@ mod state {
     use super::*;
 
     #[test]
-    fn is_taken_in_any_case_and_by_either_name() {
+    fn ignores_case_and_accepts_both_keys() {
         let github = GitHub::start();
         for (key, word) in [("state", "SUCCESS"), ("status", "Failure"), ("state", "pending"), ("status", "ERROR")] {
             put(&source(&github), json!({ "commit": commit(1), key: word })).succeeded();
@@ -204,9 +205,9 @@ mod state {
         }
     }
 
-    /// concourse#8541: the hook knows the state, and the pipeline need not write it four times.
+    /// concourse#8541: in a hook, the state is known from `BUILD_STATUS`, so the pipeline need not repeat it.
     #[test]
-    fn is_that_of_the_build_in_a_hook() {
+    fn defaults_to_build_status_in_a_hook() {
         let github = GitHub::start();
         let told = [("succeeded", "success"), ("failed", "failure"), ("errored", "error"), ("aborted", "error")];
         for (status, state) in told {
@@ -220,7 +221,7 @@ mod state {
     }
 
     #[test]
-    fn must_come_from_somewhere() {
+    fn is_required_without_build_status() {
         let github = GitHub::start();
         let outcome = put(&source(&github), json!({ "commit": commit(1) }));
         outcome.failed();
@@ -236,18 +237,18 @@ mod context {
     use super::*;
 
     #[test]
-    fn of_a_commit_has_no_prefix() {
+    fn has_no_prefix_with_commit() {
         let commit = json!({ "commit": commit(1) });
         assert_eq!(context_of(json!({}), commit.clone()), "default");
         assert_eq!(context_of(json!({ "context": "ci/a" }), commit.clone()), "ci/a");
-        // dpb587/github-status-resource ignored the put's.
+        // dpb587/github-status-resource ignored the context in the params.
         let own = with(commit.clone(), json!({ "context": "b-$BUILD_JOB_NAME-$X" }));
         assert_eq!(context_of(json!({ "context": "ci/a" }), own), "b-build-$X");
         assert_eq!(context_of(json!({ "context": "a" }), with(commit, json!({ "base_context": "base" }))), "base/a");
     }
 
     #[test]
-    fn of_a_pull_request_has_two_parts() {
+    fn has_two_parts_with_path() {
         let path = json!({ "path": "pr" });
         for (params, name) in [
             (json!({}), "concourse-ci/status"),
@@ -267,7 +268,7 @@ mod description {
     use super::*;
 
     #[test]
-    fn comes_from_the_file_that_the_established_resources_prefer() {
+    fn comes_from_the_same_file_as_in_the_established_resources() {
         let files = [("a/file", "from description_file\n"), ("a/path", "from description_path\n")];
         let described = |params: Value| posted(params, &files)["description"].clone();
         assert_eq!(described(json!({ "description": "text", "description_file": "a/file" })), "from description_file");
@@ -276,13 +277,13 @@ mod description {
     }
 
     #[test]
-    fn is_taken_as_it_is() {
+    fn is_sent_unchanged() {
         assert_eq!(posted(json!({ "description": "build $BUILD_ID \\n" }), &[])["description"], "build $BUILD_ID \\n");
     }
 
-    /// Both established resources sent what GitHub refuses; one of them did not notice.
+    /// Both established resources sent descriptions that GitHub rejects; one of them did not report the error.
     #[test]
-    fn is_cut_at_a_word_to_what_github_takes() {
+    fn is_truncated_at_a_word_boundary() {
         let long = "Ünïcode wörds ".repeat(20);
         let sent = posted(json!({ "description_file": "d" }), &[("d", &long)]);
         let sent = sent["description"].as_str().unwrap();
@@ -291,7 +292,7 @@ mod description {
     }
 
     #[test]
-    fn of_a_pull_request_names_the_state_as_it_was_typed() {
+    fn contains_the_state_as_written_with_path() {
         let github = GitHub::start();
         let hash = commit(1);
         put_with(&source(&github), json!({ "path": "pr", "status": "SUCCESS" }), &[("pr/.git/HEAD", &hash)])
@@ -304,7 +305,7 @@ mod target_url {
     use super::*;
 
     #[test]
-    fn is_the_build_s_page_with_its_instance_vars() {
+    fn defaults_to_the_page_of_the_build_with_instance_vars() {
         let github = GitHub::start();
         let directory = scratch::directory();
         put_step(&source(&github), json!({ "commit": commit(1), "state": "success" }), directory.path())
@@ -330,7 +331,7 @@ mod target_url {
     }
 
     #[test]
-    fn loses_or_keeps_unknown_variables_as_the_established_resource_does() {
+    fn treats_unknown_variables_like_the_established_resources() {
         let github = GitHub::start();
         let hash = commit(1);
         let url = "https://example.com/$NOPE/${BUILD_ID}";
@@ -346,7 +347,7 @@ mod target_url {
     }
 
     #[test]
-    fn of_a_one_off_build_has_no_job() {
+    fn has_no_job_in_a_one_off_build() {
         let github = GitHub::start();
         let directory = scratch::directory();
         let params =
@@ -385,7 +386,7 @@ fn sets_several_statuses_in_one_put() {
     for pair in [("unit", "success"), ("lint", "failure"), ("slow/e2e", "pending")] {
         assert!(metadata.contains(&(pair.0.to_owned(), pair.1.to_owned())), "{metadata:?}");
     }
-    // One look tells that all are there.
+    // One request suffices to see all of them.
     assert_eq!(github.requests().len(), 4);
 }
 
@@ -409,7 +410,7 @@ mod reading_back {
     use super::*;
 
     #[test]
-    fn goes_on_until_github_lists_the_status() {
+    fn waits_until_github_lists_the_status() {
         let github = GitHub::start();
         github.lag(3);
         let outcome = put(&source(&github), json!({ "commit": commit(1), "state": "success" }));
@@ -417,9 +418,9 @@ mod reading_back {
         assert_eq!(github.requests().len(), 5);
     }
 
-    /// dpb587/github-status-resource looked at the head of the source's branch, in vain for every other commit, for 5 s.
+    /// dpb587/github-status-resource read the statuses of the branch's head, and so waited 5 s in vain for any other commit.
     #[test]
-    fn looks_at_the_commit_and_not_at_the_branch() {
+    fn reads_statuses_of_the_commit_not_of_the_branch() {
         let github = GitHub::start();
         github.add_commit(&commit(2));
         let outcome = put(&source(&github), json!({ "commit": commit(2), "state": "success" }));
@@ -428,7 +429,7 @@ mod reading_back {
     }
 
     #[test]
-    fn ends_with_a_warning_when_the_list_never_gets_there() {
+    fn warns_if_github_never_lists_the_status() {
         let github = GitHub::start();
         github.lag(1000);
         let outcome = put(&source(&github), json!({ "commit": commit(1), "state": "success" }));
@@ -489,7 +490,7 @@ mod any_answer_but_2xx_fails_in_github_s_words {
     fn repository_without_access() {
         let github = GitHub::start();
         let body = json!({ "message": "Not Found" });
-        // An endpoint without a path may be the address of a server whose API is below it.
+        // An endpoint without a path may be the URL of a server whose API has a path.
         github.answer(3, "POST", "/statuses/", Answer::json(404, &body));
         refused(
             &github,
@@ -522,7 +523,7 @@ mod any_answer_but_2xx_fails_in_github_s_words {
     #[test]
     fn server_error_or_html_page() {
         let github = GitHub::start();
-        // One refusal that is no 500, which is tried again.
+        // 501, because a 500 is retried.
         github.answer(1, "POST", "/statuses/", Answer::text(501, "<html>\n oops </html>"));
         refused(&github, &source(&github), &commit(1), "501 Not Implemented\n  caused by: <html> oops </html>\n");
     }

@@ -1,4 +1,4 @@
-//! The examples of the README, run by the `jetway` command as they are written but for the server's address.
+//! The README's examples, run by the `jetway` command. Only the server's URL is replaced.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::inputs;
 
-/// The pipelines, in order; a step alone is put into the job of one.
+/// The pipelines, in order. A step without a pipeline is added to the job of one.
 fn pipelines() -> Vec<String> {
     let readme = include_str!("../../resources/github-status/README.md");
     let blocks = readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
@@ -35,7 +35,7 @@ struct Example {
 }
 
 impl Example {
-    /// The pipeline that contains `part`, against a server of its own.
+    /// The pipeline that contains `part`, with its own server.
     fn with(part: &str) -> Self {
         let github = if part.contains("company_authority") { GitHub::start_tls() } else { GitHub::start() };
         let found = pipelines().into_iter().find(|pipeline| pipeline.contains(part));
@@ -51,7 +51,7 @@ impl Example {
         Self { github, pipeline }
     }
 
-    /// Runs a verb on a resource, and returns what it printed.
+    /// Runs a verb on a resource, and returns its output.
     #[track_caller]
     fn run(&self, verb: &[&str], directory: Option<&Path>, status: Option<&str>) -> Value {
         let files = scratch::directory();
@@ -79,7 +79,7 @@ impl Example {
     }
 }
 
-/// Inputs that hold all that the examples name.
+/// Inputs with all files that the examples name.
 fn code() -> tempfile::TempDir {
     let (one, five) = (commit(1), commit(5));
     inputs(&[
@@ -92,7 +92,7 @@ fn code() -> tempfile::TempDir {
 }
 
 fn is_elsewhere() -> bool {
-    // The command runs the types itself, so that there is nothing of the image in this.
+    // The `jetway` command contains the types, so these tests do not exercise the image.
     Runner::chosen() != Runner::Binary
 }
 
@@ -125,7 +125,7 @@ fn app_and_enterprise_log_in() {
 }
 
 #[test]
-fn steps_alone_do_what_they_say() {
+fn single_steps_set_statuses() {
     if is_elsewhere() {
         return;
     }
@@ -143,7 +143,7 @@ fn steps_alone_do_what_they_say() {
 }
 
 #[test]
-fn production_waits_for_a_go() {
+fn gate_holds_production() {
     if is_elsewhere() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Statuses on a real Gitea, whose API follows GitHub's.
+//! Statuses on a real Gitea server.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use jetway_tests::scratch;
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-/// A repository with one commit on the server, and the commit.
+/// Creates a repository with one commit on the server, and returns both.
 fn committed() -> Option<(GiteaRepository, String)> {
     let gitea = gitea()?;
     let local = Repository::new();
@@ -29,17 +29,17 @@ fn put(source: &Value, params: &Value, inputs: &Path) -> Outcome {
 }
 
 #[test]
-fn sets_a_status_that_a_check_and_a_get_see() {
+fn check_and_get_find_the_status_of_a_put() {
     let Some((repository, commit)) = committed() else { return };
     let inputs = scratch::directory();
-    // With the path of the API, and with the address of the server alone.
+    // With the URL of the API, and with the URL of the server.
     for (endpoint, state) in [("/api/v1", "pending"), ("", "success")] {
         let source = source(&repository, endpoint);
         let outcome =
             put(&source, &json!({ "commit": commit, "state": state, "description": "by a test" }), inputs.path());
         let version = outcome.json()["version"].clone();
         assert_eq!(version["commit"], json!(commit));
-        // Gitea orders the statuses of one second at random.
+        // Gitea sorts the statuses of one second at random.
         let listed = repository.api("GET", &format!("/commits/{commit}/statuses"), None);
         let newest = listed.as_array().into_iter().flatten().max_by_key(|status| status["id"].as_u64());
         let newest = newest.expect("a status");
@@ -78,7 +78,7 @@ fn comments_on_the_pull_request_of_the_commit() {
 }
 
 #[test]
-fn fails_for_a_commit_that_is_not_there() {
+fn fails_for_missing_commit() {
     let Some((repository, _)) = committed() else { return };
     let inputs = scratch::directory();
     let params = json!({ "commit": "0123456789012345678901234567890123456789", "state": "success" });
@@ -86,7 +86,7 @@ fn fails_for_a_commit_that_is_not_there() {
 }
 
 #[test]
-fn fails_with_a_token_that_is_not_known() {
+fn fails_with_unknown_token() {
     let Some((repository, commit)) = committed() else { return };
     let inputs = scratch::directory();
     let mut source = source(&repository, "/api/v1");

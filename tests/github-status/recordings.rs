@@ -1,4 +1,5 @@
-//! Answers that GitHub gave (`tests/support/github/recordings.json`): the type understands them, and the stand-in gives such answers.
+//! Recorded responses of GitHub (`tests/support/github/recordings.json`): the type parses them, and the stand-in sends the same
+//! ones.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +14,20 @@ use crate::support::{check, get, metadata, put, said, source, version, with};
 /// The commit of the scenario `create-status`.
 const HASH: &str = "2a6c97f6f5dc9166cc2e5d0d95415a386805ca07";
 
-/// The source for recordings: the repository that they are of.
+/// The source for the repository of the recordings.
 fn recorded_source(server: &StandIn, recordings: &[Recording]) -> Value {
     let parts: Vec<&str> = recordings[0].path().split('/').collect();
     let repository = format!("{}/{}", parts[2], parts[3]);
     json!({ "repository": repository, "access_token": TOKEN, "endpoint": server.url(), "branch": HASH })
 }
 
-/// The statuses of `create-status`: the first request set the failure, the second one the success.
+/// The statuses of `create-status`: the first request set `failure`, the second one `success`.
 fn recorded_status(number: usize) -> Value {
     recordings("create-status")[number].body.clone().expect("a body")
 }
 
 #[test]
-fn put_check_and_get_understand_what_github_answered() {
+fn put_check_and_get_parse_recorded_responses() {
     let recorded = recordings("create-status");
     let server = replay(recorded.clone());
     let source = recorded_source(&server, &recorded);
@@ -63,7 +64,7 @@ fn check_follows_links_of_recorded_pages() {
     let recorded = recordings("create-status");
     let list =
         recorded.iter().find(|recording| recording.path().ends_with("/statuses") && recording.method == "GET").unwrap();
-    // The recorded pages are of another list, so that only their headers are used here, with one status each.
+    // The recorded pages belong to another list, so only their headers are used, with one status each.
     let pages = recordings("paginate-issues");
     let path = list.path().to_owned();
     let status = recorded_status(0);
@@ -80,7 +81,7 @@ fn check_follows_links_of_recorded_pages() {
     let versions: Vec<Value> = (95..100).map(|id| version(HASH, id)).collect();
     assert_eq!(outcome.json(), json!(versions), "{}", outcome.stderr);
     let asked: Vec<String> = server.asked().iter().map(|asked| asked.target.clone()).collect();
-    // The first request asks for pages of its own size; the links decide from then on.
+    // The first request sets the page size; later requests follow the links.
     assert!(asked[0].ends_with("?per_page=100"), "{asked:?}");
     assert!(asked[1].ends_with("?per_page=3&page=2") && asked[4].ends_with("?per_page=3&page=5"), "{asked:?}");
 }
@@ -111,7 +112,7 @@ fn put_follows_recorded_redirects_of_renamed_repository() {
     for (moved, method, path) in
         [(moved_patch, "POST", format!("/statuses/{hash}")), (moved_get, "GET", format!("/commits/{hash}/statuses"))]
     {
-        // The recorded address is that of the repository; the one of what is in it has more.
+        // The recorded redirect is that of the repository; the redirect of one of its resources has a longer path.
         let to = moved.header("location")[0]
             .replace("https://api.github.com/repositories/515436299", &format!("{}/repos/octo/app", github.url()));
         let mut answer = moved.answer();
@@ -123,7 +124,7 @@ fn put_follows_recorded_redirects_of_renamed_repository() {
     assert_eq!(github.statuses(&hash).len(), 1);
 }
 
-/// A header whose value is another in each answer, and the form of its value.
+/// The headers with a different value in each response, and the format of their values.
 const VARYING: [(&str, &str); 10] = [
     ("date", r"^\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT$"),
     ("etag", r#"^"[0-9a-f]{64}"$"#),
@@ -143,7 +144,7 @@ fn ask(github: &GitHub, method: &str, path: &str, body: Option<&Value>) -> (u16,
     let mut curl = std::process::Command::new("curl");
     curl.args(["-s", "-i", "-X", method, "-H", &authorization, "-H", "Accept: application/vnd.github+json"]);
     curl.args(["-H", "X-GitHub-Api-Version: 2022-11-28", "-A", "jetway-github-status/0"]);
-    // As the client of the recordings did.
+    // The client of the recordings sent it, too.
     curl.args(["-H", "Connection: close"]);
     if let Some(body) = body {
         curl.args(["-H", "Content-Type: application/json", "-d", &body.to_string()]);
@@ -158,7 +159,7 @@ fn ask(github: &GitHub, method: &str, path: &str, body: Option<&Value>) -> (u16,
     (status, headers, serde_json::from_str(body).unwrap_or_default())
 }
 
-/// The names of an object's properties at any depth, each with the JSON type of its value.
+/// Collects the paths of an object's properties at any depth, each with the JSON type of its value.
 fn shape(value: &Value, at: &str, found: &mut BTreeMap<String, String>) {
     let kind = match value {
         Value::Null => "null",
@@ -221,7 +222,7 @@ fn stand_in_has_the_recorded_headers_and_properties() {
         let (mut ours, mut theirs) = (BTreeMap::new(), BTreeMap::new());
         shape(&body, "", &mut ours);
         shape(&recorded.body.clone().expect("a body"), "", &mut theirs);
-        // A repository's addresses are beside the point, and what is null may be text as well.
+        // The URLs of the repository do not matter, and a value that is null here may be text there.
         for (name, kind) in theirs.iter().filter(|(name, kind)| !name.starts_with(".repository.") && *kind != "null") {
             let is_same = ours.get(name).is_some_and(|ours| ours == kind || ours == "null");
             assert!(is_same, "{path}: `{name}` is {:?}, not {kind}", ours.get(name));
@@ -238,7 +239,7 @@ fn stand_in_links_its_pages_as_recorded() {
         github.set_status(&commit(1), &format!("context/{number}"), "success", "octo");
     }
     for recorded in recordings("paginate-issues") {
-        // The stand-in wants full pages to be asked for.
+        // The stand-in accepts only requests for full pages.
         let query = recorded.target.split_once('?').unwrap().1.replace("per_page=3", "per_page=100");
         let path = format!("/repos/octo/app/commits/{}/statuses?{query}", commit(1));
         let (_, headers, _) = ask(&github, "GET", &path, None);

@@ -1,4 +1,4 @@
-//! Credentials are nowhere that people or later containers can see, whatever happens.
+//! Credentials never appear in output, files, process arguments or the environment.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{check, check_in, get, inputs, put, put_step, source, version, with};
 
-/// What must not be seen: the fixed token, those that are issued, lines of a key.
+/// The secrets: the fixed token, the issued tokens and the lines of a key.
 fn secrets(key: &AppKey) -> Vec<String> {
     let lines = key.pkcs1.lines().chain(key.pkcs8.lines()).filter(|line| !line.starts_with("-----") && line.len() > 8);
     lines.map(str::to_owned).chain([TOKEN, "SECRET", "eyJ"].map(str::to_owned)).collect()
@@ -30,7 +30,7 @@ fn keeps(outcome: &Outcome) {
     }
 }
 
-/// A server that repeats what it was sent, as some proxies do.
+/// A response that repeats the request, as some proxies send it.
 fn talkative(status: u16) -> Answer {
     let body = json!({ "message": format!("your header was `Authorization: Bearer {TOKEN}`"), "errors": [TOKEN] });
     Answer::json(status, &body)
@@ -43,7 +43,7 @@ fn app(github: &GitHub) -> Value {
 }
 
 #[test]
-fn in_success() {
+fn are_not_shown_on_success() {
     let github = GitHub::start();
     for source in [source(&github), app(&github)] {
         let done = put(&source, json!({ "commit": commit(1), "state": "success", "description": "x" }));
@@ -57,10 +57,10 @@ fn in_success() {
 }
 
 #[test]
-fn in_failure() {
+fn are_not_shown_on_failure() {
     let github = GitHub::start();
     for status in [400, 401, 403, 404, 422, 500] {
-        // A server error is tried again.
+        // A server error is retried.
         let times = if status == 500 { 5 } else { 1 };
         github.answer(times, "POST", "/statuses/", talkative(status));
         let outcome = put(&source(&github), json!({ "commit": commit(1), "state": "success" }));
@@ -68,7 +68,7 @@ fn in_failure() {
         keeps(&outcome);
         github.answer(times, "GET", "/statuses", talkative(status));
         keeps(check(&source(&github), None).failed());
-        // One that has got hold of the key would repeat it in vain too.
+        // Even if the response contains the key, the output does not.
         let body = json!({ "message": AppKey::new().pkcs1 });
         github.answer(times, "GET", "/installation", Answer::json(status, &body));
         keeps(check(&app(&github), None).failed());
@@ -79,7 +79,7 @@ fn in_failure() {
 }
 
 #[test]
-fn in_requests_that_are_wrong() {
+fn are_not_shown_for_invalid_requests() {
     let key = AppKey::new();
     for source in [
         json!({ "repository": TOKEN, "access_token": TOKEN, "acess_token": TOKEN }),
@@ -97,7 +97,7 @@ fn in_requests_that_are_wrong() {
 }
 
 #[test]
-fn in_the_list_of_processes_and_the_environment() {
+fn are_not_in_process_arguments_or_environment() {
     let github = GitHub::start();
     github.fail_next(Fault::Slow(std::time::Duration::from_secs(2)));
     let inputs = inputs(&[]);
@@ -116,7 +116,7 @@ fn in_the_list_of_processes_and_the_environment() {
 }
 
 #[test]
-fn redacts_them_in_descriptions_and_urls() {
+fn are_redacted_in_descriptions_and_urls() {
     let github = GitHub::start();
     let outcome = put(&source(&github), json!({ "commit": commit(1), "state": "success", "context": "a$BUILD_ID" }));
     keeps(outcome.succeeded());

@@ -1,4 +1,4 @@
-//! What the cases share: requests and messages in a line each.
+//! Helpers for requests and messages.
 
 use std::fs;
 use std::path::Path;
@@ -9,19 +9,19 @@ use jetway_tests::verb::{Container, Outcome, Verb};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// `value` with the entries of `more` over its own.
+/// `value` with the entries of `more`, which override its own.
 pub(crate) fn with(mut value: Value, more: Value) -> Value {
     let (Some(entries), Value::Object(more)) = (value.as_object_mut(), more) else { panic!("objects are merged") };
     entries.extend(more);
     value
 }
 
-/// The source of the repository that is served, on `main`.
+/// A source for the stand-in's repository, on `main`.
 pub(crate) fn source(github: &GitHub) -> Value {
     json!({ "repository": REPOSITORY, "access_token": TOKEN, "endpoint": github.url(), "branch": "main" })
 }
 
-/// Inputs with these files.
+/// A directory of inputs with these files.
 pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
     let inputs = scratch::directory();
     for (path, content) in files {
@@ -32,7 +32,7 @@ pub(crate) fn inputs(files: &[(&str, &str)]) -> TempDir {
     inputs
 }
 
-/// A put that is ready to run.
+/// A put, not started yet.
 pub(crate) fn put_step(source: &Value, params: Value, inputs: &Path) -> Verb {
     Verb::put("github-status").dir(inputs).request(&json!({ "source": source, "params": params }))
 }
@@ -53,7 +53,7 @@ pub(crate) fn check(source: &Value, version: Option<&Value>) -> Outcome {
     check_in(&Container::new(), source, version)
 }
 
-/// Runs a check in a container that may have been used before.
+/// Runs a check in this container, which an earlier check may have used.
 pub(crate) fn check_in(container: &Container, source: &Value, version: Option<&Value>) -> Outcome {
     Verb::check("github-status").container(container).request(&json!({ "source": source, "version": version })).run()
 }
@@ -68,7 +68,7 @@ pub(crate) fn version(commit: &str, status: u64) -> Value {
     json!({ "commit": commit, "status": status.to_string() })
 }
 
-/// What the verb told people, without colours, ports and temporary paths.
+/// The output on standard error, without colours, ports and temporary paths.
 pub(crate) fn said(outcome: &Outcome) -> String {
     let rendered = outcome.view().render();
     let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");

@@ -1,4 +1,4 @@
-//! Whom a put trusts with the token.
+//! Certificates: which servers a put trusts.
 
 use jetway_tests::github::{GitHub, commit};
 use jetway_tests::tls_cases;
@@ -46,7 +46,7 @@ fn insecure_and_its_alias_trust_any_certificate() {
 }
 
 #[test]
-fn certificates_of_every_kind_are_taken_and_bad_ones_refused_in_words() {
+fn accepts_every_kind_of_certificate_and_rejects_bad_ones_with_a_reason() {
     let github = GitHub::start();
     tls_cases::check(&tls_cases::REFUSALS, |url, authority| {
         let server = json!({ "endpoint": url, "ca_certs": [authority] });

@@ -215,7 +215,7 @@ fn rejects_file_without_issue_key() {
     let outcome = crate::support::put_step(&jira.source(), params, inputs.path()).run();
     outcome.failed();
     assert!(
-        said(&outcome).contains("it is a link that leads out of the directory of the inputs"),
+        said(&outcome).contains("it is a link to a path outside the directory of the inputs"),
         "{}",
         said(&outcome)
     );

@@ -210,7 +210,7 @@ mod paths {
                 format!(
                     "error: cannot use `{key}`\n  \
                      caused by: cannot use `{path}`\n  \
-                     caused by: it is a link that leads out of the directory of the inputs\n"
+                     caused by: it is a link to a path outside the directory of the inputs\n"
                 )
             );
         }

@@ -6,7 +6,7 @@
     clippy::needless_pass_by_value,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "this is test code: what is not as it should be ends its test there and then"
+    reason = "test code: an unexpected value must fail the test at once"
 )]
 
 mod alert;

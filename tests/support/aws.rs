@@ -1,8 +1,9 @@
 //! Verifies AWS signatures: computes the signature from the request.
 //!
 //! By "Create a signed AWS API request"
-//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>) and, for a URL that is signed as a whole,
-//! "Authenticating Requests: Using Query Parameters" (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>).
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>) and, for a URL that is signed
+//! as a whole, "Authenticating Requests: Using Query Parameters"
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,21 +16,21 @@ use crate::stand_in::Asked;
 /// An access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// Its id.
+    /// The id.
     pub id: String,
-    /// The key itself.
+    /// The secret key.
     pub secret: String,
     /// The session token.
     pub session: Option<String>,
 }
 
 impl Key {
-    /// A key without a session.
+    /// Creates a key without a session.
     pub fn new(id: &str, secret: &str) -> Self {
         Self { id: id.to_owned(), secret: secret.to_owned(), session: None }
     }
 
-    /// Whether a request is signed with this key, for this region and service. The signature is in a header, or in the
+    /// Verifies that a request is signed with this key, for this region and service. The signature is in a header, or in the
     /// query of a presigned URL, which was sent with `headers`.
     pub fn has_signed(&self, asked: &Asked, region: &str, service: &str) -> Result<(), String> {
         let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));

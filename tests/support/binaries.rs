@@ -1,4 +1,4 @@
-//! Where the binaries under test are.
+//! Finds or builds the binaries under test.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,11 @@ pub fn resource(kind: &str) -> PathBuf {
     named(&format!("jetway-{kind}"))
 }
 
-/// A binary of the workspace: from the directory that `JETWAY_BINARIES` names, else built here (once per process) in
-/// the profile that the tests themselves were built in. A binary has the name of its package, except the `jetway` command and
-/// `jetway-registry-image`.
+/// Finds a binary of the workspace in the directory `JETWAY_BINARIES`. Without that variable, builds it, once per process and with
+/// the profile of the tests. A binary has the name of its package, except the `jetway` command and `jetway-registry-image`.
 pub fn named(name: &str) -> PathBuf {
     static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
-    // A test that panicked in here has reported its failure; the next one may try for itself.
+    // After a test has panicked here and so reported its failure, the next test tries again.
     let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     built.get_or_insert_default().entry(name.to_owned()).or_insert_with(|| find(name)).clone()
 }
@@ -51,10 +50,10 @@ fn find(name: &str) -> PathBuf {
     executable.unwrap_or_else(|| panic!("cargo built no `{name}`"))
 }
 
-/// Takes from a command that runs cargo what cargo has told this program.
+/// Removes the variables that cargo has set for this program from a command that runs cargo.
 ///
-/// Cargo tells the programs that it runs which package they are of. Build scripts that read the same variables (ring's does) would
-/// run anew for that, here and again in the next build from a shell, and all that depends on them with them.
+/// Cargo sets variables with the package of the programs that it runs. Build scripts that read the same variables (such as
+/// ring's) would run again, here and in the next build from a shell, and everything that depends on them would be built again.
 pub fn of_no_package(command: &mut Command) {
     let of_this_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for (name, _) in std::env::vars_os() {

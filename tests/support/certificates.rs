@@ -26,7 +26,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// All key types.
     pub const ALL: [Self; 5] = [Self::P256, Self::P384, Self::P521, Self::Ed25519, Self::Rsa];
 
     fn key(self) -> KeyPair {
@@ -58,7 +58,7 @@ pub struct Identity {
 }
 
 impl Authority {
-    /// A new one.
+    /// Creates a CA with a P-256 key.
     pub fn new() -> Self {
         Self::of(Kind::P256)
     }
@@ -74,22 +74,22 @@ impl Authority {
         Self { pem, kind, issuer: Issuer::new(parameters, key) }
     }
 
-    /// Its own certificate, in PEM format.
+    /// The certificate of the CA, in PEM format.
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// A certificate for a server with these names and addresses.
+    /// Creates a certificate for a server with these names and addresses.
     pub fn server(&self, names: &[&str]) -> Identity {
         self.identity(names, ExtendedKeyUsagePurpose::ServerAuth, false)
     }
 
-    /// The same, but it expired in 2020.
+    /// Creates a server certificate that expired in 2020.
     pub fn expired_server(&self, names: &[&str]) -> Identity {
         self.identity(names, ExtendedKeyUsagePurpose::ServerAuth, true)
     }
 
-    /// A TLS client certificate.
+    /// Creates a TLS client certificate.
     pub fn client(&self, name: &str) -> Identity {
         self.identity(&[name], ExtendedKeyUsagePurpose::ClientAuth, false)
     }

@@ -1,4 +1,4 @@
-//! A work tree that a task left for a put.
+//! A work tree, as a task creates it for a put.
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,10 @@
-//! A stand-in of Concourse's API, with the logins of its eras.
+//! A stand-in for Concourse's API, with the login protocols of its releases.
 //!
-//! - The logins are those of `fly login`: a password grant of OAuth 2 (RFC 6749, 4.3), which Concourse's dex answers; the form of errors is
-//!   that of RFC 6749 (5.2), with dex's descriptions (`invalid_client`: mitodl/ol-infrastructure pull request 5036 and dexidp/dex issue 3199).
-//! - `not authorized` is what the API answers without a login (build-canaries/nevergreen issue 183, concourse/concourse issue 664).
-//! - A build has `id`, `name`, `status` and `job_name`, as `fly builds --json` shows it.
+//! - The logins are those of `fly login`: a password grant of OAuth 2 (RFC 6749, 4.3), which Concourse's dex handles. Errors have
+//!   the format of RFC 6749 (5.2), with dex's descriptions (`invalid_client`: mitodl/ol-infrastructure pull request 5036 and
+//!   dexidp/dex issue 3199).
+//! - The API responds with `not authorized` without a login (build-canaries/nevergreen issue 183, concourse/concourse issue 664).
+//! - A build has `id`, `name`, `status` and `job_name`, as in the output of `fly builds --json`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -17,9 +18,9 @@ use crate::stand_in::{Answer, Asked, StandIn};
 /// The local user and the password.
 pub const USER: (&str, &str) = ("ci-bot", "l0calpassw0rd");
 
-/// The tokens that it issues.
+/// The access token that it issues.
 pub const ACCESS_TOKEN: &str = "acc3sst0k3nacc3sst0k3n";
-/// See [`ACCESS_TOKEN`].
+/// The ID token that it issues.
 pub const ID_TOKEN: &str = "1dt0k3n1dt0k3n1dt0k3n";
 
 /// The login protocol.
@@ -61,7 +62,7 @@ impl Concourse {
         Self { server, builds }
     }
 
-    /// Its address.
+    /// Its URL.
     pub fn url(&self) -> String {
         self.server.url()
     }
@@ -98,7 +99,7 @@ fn login(asked: &Asked, version: &str, era: Era) -> Option<Answer> {
         }
         ("POST", "/sky/token", Era::Sky) | ("POST", "/sky/issuer/token", Era::IssuerId | Era::Issuer) => {
             let field = |name: &str| asked.form(name).unwrap_or_default();
-            // The client id and secret of `fly`, which are public.
+            // The client id and secret of `fly` are public.
             if authorization != basic("fly", "Zmx5") || field("grant_type") != "password" {
                 return Some(Answer::json(
                     401,

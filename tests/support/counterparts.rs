@@ -1,9 +1,9 @@
-//! Servers, judges and clients that this project did not write: `counterparts/make.sh` builds them from Go modules and npm packages.
+//! Third-party servers, clients and validators, which `counterparts/make.sh` builds from Go modules and npm packages.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The directory that holds a counterpart's program; waits for a build that is under way.
+/// The directory with a counterpart's program. Waits for a build that is in progress.
 pub fn directory(name: &str) -> Result<PathBuf, String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/counterparts/make.sh");
     let waited = Command::new(script)
@@ -17,10 +17,10 @@ pub fn directory(name: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(String::from_utf8_lossy(&waited.stdout).trim()))
 }
 
-/// The program of a counterpart.
+/// The path of a counterpart's program.
 ///
 /// # Panics
-/// When it was not built, which [`Layer::Counterpart`](crate::layer::Layer::Counterpart) tells beforehand.
+/// If it was not built. Check [`Layer::Counterpart`](crate::layer::Layer::Counterpart) first.
 pub fn program(name: &str) -> PathBuf {
     directory(name).unwrap_or_else(|reason| panic!("{reason}")).join(name)
 }

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::process;
 
 /// The maximum number of ports to try.
-const TRIES: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// The time limit for a server to start listening.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,10 +26,10 @@ impl Daemon {
         Self(child.unwrap_or_else(|error| panic!("start {command:?}: {error}")))
     }
 
-    /// Starts a program on a free port and waits until it listens there. If another process takes the port first, it tries another
-    /// port.
+    /// Starts a program on a free port and waits until it listens there. If another process takes the port first, it tries
+    /// another port.
     pub fn listen(mut command: impl FnMut(u16) -> Command) -> (Self, u16) {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
             let port = free.expect("find a free port").port();
             let mut daemon = Self::start(&mut command(port));

@@ -1,4 +1,4 @@
-//! The environment of the delivery pipelines (`tests/pipelines`): all systems outside Concourse.
+//! The environment of the delivery pipelines (`tests/pipelines`): all systems except Concourse.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! This machine's container engine as a fixture: it builds, pulls and runs. It cannot pull from public registries, so the base image
-//! is built here from Debian's static busybox.
+//! This machine's container engine as a fixture: it builds, pulls and runs. It cannot pull from public registries, so the base
+//! image is built here from Debian's static busybox.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -35,7 +35,7 @@ fn make_base() {
     let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).exists());
     let busybox = busybox.expect("busybox-static");
     std::fs::copy(busybox, bin.join("busybox")).expect("copy busybox");
-    // Runs the original, because a child of another test may still hold the copy open for writing.
+    // Runs the original and not the copy, because a child of another test may still have the copy open for writing.
     let names = Command::new(busybox).arg("--list").output().expect("ask busybox for its names");
     for name in String::from_utf8_lossy(&names.stdout).lines().filter(|name| *name != "busybox") {
         let _ = std::os::unix::fs::symlink("busybox", bin.join(name));

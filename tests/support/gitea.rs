@@ -1,4 +1,4 @@
-//! A real Gitea: git by HTTP and ssh, deploy keys, protected branches, LFS, commit statuses and a registry.
+//! A real Gitea server: git over HTTP and ssh, deploy keys, protected branches, LFS, commit statuses and a registry.
 //!
 //! One server runs for each test process, and ends with it. Each test creates its own repositories.
 //! `counterparts/make.sh` builds the program.
@@ -25,7 +25,7 @@ pub const USER: &str = "jet";
 /// The password of [`USER`].
 pub const PASSWORD: &str = "w4y-t0-g0-s3cret";
 
-/// Gitea refuses to run as root, so tests of root run it as this user (`nobody` on Debian).
+/// Gitea does not run as root, so tests that run as root start it as this user (`nobody` on Debian).
 const UNPRIVILEGED: u32 = 65534;
 
 /// A running Gitea.
@@ -43,12 +43,12 @@ pub struct GiteaRepository {
     name: String,
 }
 
-/// The Gitea of this test process; `None` when it cannot run here, which is counted as a skip.
+/// The Gitea of this test process; `None` if it cannot run here, which is counted as a skip.
 pub fn gitea() -> Option<&'static Gitea> {
     layer::require(Layer::Gitea).then(|| running().as_ref().expect("a Gitea that is available"))
 }
 
-/// Why no Gitea can run here.
+/// The reason why Gitea cannot run here.
 pub(crate) fn unavailable() -> Option<String> {
     running().as_ref().err().cloned()
 }
@@ -148,7 +148,7 @@ impl Gitea {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// `127.0.0.1:PORT`, which is the registry's name too.
+    /// `127.0.0.1:PORT`, which is also the registry's host.
     pub fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -158,17 +158,17 @@ impl Gitea {
         &self.token
     }
 
-    /// A request of the API below `/api/v1`, as [`USER`].
+    /// Sends a request to the API below `/api/v1`, as [`USER`].
     ///
     /// # Panics
-    /// When the answer is not a success.
+    /// If the response is not a success.
     pub fn api(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let (status, answer) = self.request(method, path, body);
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         serde_json::from_str(&answer).unwrap_or(Value::Null)
     }
 
-    /// The same, with the status code and the body of the answer, whatever they are.
+    /// Sends a request to the API as [`USER`], and returns the status code and body of any response.
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
         let mut curl = Command::new("curl");
         curl.args([
@@ -203,7 +203,7 @@ impl Gitea {
         self.repository_with(&json!({}))
     }
 
-    /// The same, with more of the API's options, such as `object_format_name`.
+    /// Creates an empty repository with more options of the API, such as `object_format_name`.
     pub fn repository_with(&'static self, options: &Value) -> GiteaRepository {
         static COUNTER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("repository-{}", COUNTER.fetch_add(1, Ordering::Relaxed));
@@ -236,17 +236,17 @@ impl GiteaRepository {
         format!("{USER}/{}", self.name)
     }
 
-    /// Its address for git, without a login.
+    /// Its URL for git, without a login.
     pub fn url(&self) -> String {
         format!("{}/{}.git", self.server.url(), self.full_name())
     }
 
-    /// Its address for git by ssh.
+    /// Its URL for git over ssh.
     pub fn ssh_url(&self) -> String {
         format!("ssh://git@127.0.0.1:{}/{}.git", self.server.ssh_port, self.full_name())
     }
 
-    /// A request of the API below the repository, as [`USER`].
+    /// Sends a request to the API below the repository, as [`USER`].
     pub fn api(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         self.server.api(method, &format!("/repos/{}{path}", self.full_name()), body)
     }
@@ -256,7 +256,7 @@ impl GiteaRepository {
         git::run(from, &["push", "-q", &self.url_with_login(), "refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*"]);
     }
 
-    /// Its address for git with the login of [`USER`] in it.
+    /// Its URL for git with the login of [`USER`].
     pub fn url_with_login(&self) -> String {
         self.url().replacen("http://", &format!("http://{USER}:{PASSWORD}@"), 1)
     }

@@ -6,8 +6,8 @@
 //! (<https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api>).
 //!
 //! A request that GitHub rejects is rejected with GitHub's message. A request that GitHub accepts against its documentation (an
-//! unknown key, no API version) is recorded as a [`problem`](GitHub::problems). A server with a recorded problem panics when it is
-//! dropped, so a test need not check.
+//! unknown key, no API version) is recorded as a [`problem`](GitHub::problems). A server with a recorded problem panics when it
+//! is dropped, so a test need not check.
 
 mod app;
 mod comments;
@@ -273,7 +273,7 @@ impl GitHub {
         self.state().rate = Some((limit, left, renewed));
     }
 
-    /// Accepts this token instead. It is an installation token of an App that the pipeline got elsewhere.
+    /// Accepts only this token: an installation token of an App, which the pipeline got from another program.
     pub fn take_app_token(&self, token: &str, login: &str) {
         let mut state = self.state();
         (state.token, state.login, state.is_app_token) = (token.to_owned(), login.to_owned(), true);
@@ -329,7 +329,7 @@ impl State {
             return planned.answer.clone();
         }
         schema::of_request(asked, &mut self.problems);
-        let answer = match self.let_in(asked) {
+        let answer = match self.authorize(asked) {
             Ok(()) => self.route(asked),
             Err(refused) => refused,
         };
@@ -345,7 +345,7 @@ impl State {
     }
 
     /// Authenticates and authorizes a request.
-    fn let_in(&mut self, asked: &Asked) -> Result<(), Answer> {
+    fn authorize(&mut self, asked: &Asked) -> Result<(), Answer> {
         let bearer = bearer(asked);
         if app::is_for_the_app_itself(asked) {
             return match &self.app {

@@ -1,8 +1,7 @@
 //! A git server over smart HTTP that records requests and injects faults on demand.
 //!
-//! `git http-backend` handles git's requests, with bodies streamed both ways, so that tests measure and break what a real server
-//! would do. The 401 before it is that of RFC 7617 (2). Requests of git-lfs are handled here ([`lfs`]). Its state is per server, and each
-//! test starts its own.
+//! `git http-backend` handles git's requests, with bodies streamed both ways, so that tests measure and disturb a real
+//! server. The 401 without a login follows RFC 7617 (2). Requests of git-lfs are handled by [`lfs`]. Each test starts its own server.
 
 mod backend;
 mod body;

@@ -1,12 +1,14 @@
-//! Stand-ins for Jira Cloud (version 3 of the REST API) and Jira Data Center (version 2). They are stateful, and validate requests.
+//! Stand-ins for Jira Cloud (version 3 of the REST API) and Jira Data Center (version 2). They are stateful, and validate
+//! requests.
 //!
-//! Each answer of Cloud, and each request to it, is validated against Atlassian's `OpenAPI` description (`jira/openapi.rs`), and has
-//! the shape of the description's examples. Data Center answers with the same objects by another path; where it differs, the
-//! "Jira Data Center platform REST API" reference (<https://developer.atlassian.com/server/jira/platform/rest/>) says so: `startAt` and
-//! `total` of a search, changelogs by `expand`, texts in place of documents. The sources of error responses are beside them.
+//! Each response of Cloud, and each request to it, is validated against Atlassian's `OpenAPI` description (`jira/openapi.rs`), and
+//! has the format of the description's examples. Data Center sends the same objects from another path, except for these
+//! differences in the "Jira Data Center platform REST API" reference
+//! (<https://developer.atlassian.com/server/jira/platform/rest/>): `startAt` and `total` of a search, changelogs by `expand`, and
+//! texts instead of documents. The sources of error responses are in comments at the responses.
 //!
-//! A request that Jira accepts against its documentation is recorded as a [`problem`](Jira::problems). A server with a recorded problem
-//! panics when it is dropped, so a test need not check.
+//! A request that Jira accepts against its documentation is recorded as a [`problem`](Jira::problems). A server with a recorded
+//! problem panics when it is dropped, so a test need not check.
 
 mod answers;
 mod client;
@@ -156,7 +158,7 @@ impl Jira {
         state.edit(key, &fields);
     }
 
-    /// Hides an issue from searches, as an index that lags does, or shows it again.
+    /// Hides an issue from searches, like an index that lags behind, or shows it again.
     pub fn hide(&self, key: &str, is_hidden: bool) {
         let mut state = self.state();
         state.hidden.retain(|known| known != key);
@@ -180,12 +182,12 @@ impl Jira {
         self.state().page = size;
     }
 
-    /// Sends the headers that show a login, or none.
+    /// Sets whether responses have the headers that show a login.
     pub fn shows_login(&self, shows: bool) {
         self.state().shows_login = shows;
     }
 
-    /// Requires a resolution of each transition to `Done`.
+    /// Requires a resolution for each transition to `Done`.
     pub fn require_resolution(&self) {
         self.state().requires_resolution = true;
     }
@@ -237,7 +239,7 @@ impl Drop for Jira {
     }
 }
 
-/// The time so many seconds after the begin, as versions have it.
+/// The time this many seconds after the begin, in the format of versions.
 pub fn at(second: i64) -> String {
     let time = jiff::Timestamp::from_millisecond(BEGIN + second * 1000).expect("a time");
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()

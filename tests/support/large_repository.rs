@@ -1,4 +1,4 @@
-//! The repository of the benchmark: tens of thousands of commits, made once and kept below the target directory.
+//! The benchmark's repository: tens of thousands of commits. It is created once and cached in the target directory.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,12 +9,12 @@ use std::process::Stdio;
 
 use crate::{git, scratch};
 
-/// How large the repository is.
+/// The size of the repository.
 #[derive(Debug, Clone, Copy, Hash)]
 pub struct Size {
-    /// Commits on `main`, merges and what they merge included.
+    /// The number of commits on `main`, including merges and merged commits.
     pub commits: usize,
-    /// Files in the tree at the end.
+    /// The number of files in the last tree.
     pub files: usize,
 }
 
@@ -24,9 +24,9 @@ impl Default for Size {
     }
 }
 
-/// The repository's path, a bare one called `large.git`.
+/// The path of the bare repository `large.git`.
 ///
-/// It is made with `git fast-import` when it is not there, and again when this file (its recipe) or the size changes.
+/// It is created with `git fast-import` if it does not exist, and again if this file or the size changes.
 pub fn large_repository(size: Size) -> PathBuf {
     let mut recipe = DefaultHasher::new();
     include_str!("large_repository.rs").hash(&mut recipe);
@@ -38,7 +38,7 @@ pub fn large_repository(size: Size) -> PathBuf {
         return repository;
     }
     fs::create_dir_all(&fixtures).expect("create the folder of large fixtures");
-    // Made beside its place and moved there whole: a run that is ended half-way leaves nothing that looks finished.
+    // The repository is created under another name and then renamed, so that an interrupted run leaves no incomplete one.
     let making = tempfile::Builder::new().prefix("making-").tempdir_in(&fixtures).expect("create a directory");
     let path = making.path().join("large.git");
     git::run(making.path(), &["init", "-q", "--bare", "--initial-branch=main", "large.git"]);
@@ -51,11 +51,11 @@ pub fn large_repository(size: Size) -> PathBuf {
     let status = child.wait().expect("wait for git fast-import");
     assert!(status.success(), "git fast-import failed: {status}");
     written.expect("write to git fast-import");
-    // As a server keeps it: one pack with a bitmap, refs packed.
+    // Packed as on a server: one pack with a bitmap, and packed refs.
     git::run(&path, &["repack", "-a", "-d", "-q", "--write-bitmap-index", "--depth=50", "--window=10"]);
     git::run(&path, &["pack-refs", "--all"]);
     match fs::rename(making.path(), &kept) {
-        // Another process was faster; its repository is the same.
+        // Another process has created the same repository first.
         Err(_) if repository.is_dir() => {}
         result => result.expect("keep the repository"),
     }
@@ -67,7 +67,7 @@ fn write(size: Size, stream: &mut impl Write) -> io::Result<()> {
     let mut history = History { written: 0, random: 0x9e37_79b9_7f4a_7c15, size };
     let mut tip = None;
     while history.written < size.commits {
-        // A merge takes two commits; one is left for the end when the number does not come out even.
+        // A merge takes two commits, so one commit may remain for the end.
         if history.written % 5 == 3 && history.written + 2 <= size.commits {
             let branched = history.commit(stream, "refs/heads/side", "Work on the side", tip, None)?;
             tip = Some(history.commit(stream, "refs/heads/main", "Merge the side branch", tip, Some(branched))?);
@@ -84,7 +84,7 @@ fn write(size: Size, stream: &mut impl Write) -> io::Result<()> {
     stream.flush()
 }
 
-/// Puts tags on commits of a copy of it, evenly spread along the whole history, every other one annotated: `v0` and so on.
+/// Adds tags to commits of a copy, evenly spread over the whole history: `v0`, `v1`... Every other tag is annotated.
 pub fn add_tags(repository: &Path, count: usize) {
     let commits = git::run(repository, &["rev-list", "--reverse", "--first-parent", "main"]);
     let commits: Vec<&str> = commits.lines().collect();
@@ -167,7 +167,7 @@ impl History {
                 writeln!(stream, "{kind} :{commit}")?;
             }
         }
-        // The files come one by one until all are there; after that, any of them changes.
+        // The first commits each add a file until all exist; each later commit changes one of them.
         let file = if number < self.size.files { number } else { self.below(self.size.files) };
         let content = self.content(number);
         let (area, folder) = (file % 8, file / 8 % 25);
@@ -177,7 +177,7 @@ impl History {
         Ok(mark)
     }
 
-    /// About two kilobytes of text that does not compress to nothing.
+    /// About two kilobytes of text that does not compress well.
     fn content(&mut self, number: usize) -> String {
         let lines = (0..40).map(|_| format!("{:016x} {:016x} of change {number}\n", self.next(), self.next()));
         lines.collect()
@@ -187,7 +187,7 @@ impl History {
         usize::try_from(self.next() % limit as u64).unwrap_or(0)
     }
 
-    /// Xorshift: the same numbers every time, and good enough for noise.
+    /// Xorshift: a deterministic generator, random enough for file contents.
     fn next(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;

@@ -1,4 +1,4 @@
-//! Layers that not every machine can run. One that cannot run is a skip that has a name and is counted; under CI it is a failure.
+//! Requirements of tests that not every machine meets. A missing one is a named and counted skip; under CI it is a failure.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -7,32 +7,32 @@ use std::process::{Command, Stdio};
 use crate::small_disk::SmallDisk;
 use crate::{counterparts, gitea, kubernetes, nginx_git, ssh_git, tinyproxy};
 
-/// Something that a test needs of the machine.
+/// A requirement of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layer<'a> {
     /// OpenSSH's server.
     Ssh,
-    /// nginx, and what runs `git http-backend` behind it.
+    /// nginx, and fcgiwrap to run `git http-backend` behind it.
     WebServer,
     /// tinyproxy.
     Proxy,
-    /// A `strace` that may trace.
+    /// `strace`, with the permission to trace.
     Trace,
-    /// The right to mount a file system.
+    /// The permission to mount a file system.
     Mount,
-    /// The right to give a file to another user.
+    /// The permission to change the owner of a file.
     Root,
     /// A program of a Debian package.
     Program(&'a str),
-    /// A Kubernetes, and helm.
+    /// A Kubernetes cluster, and helm.
     Kubernetes,
-    /// A node of that Kubernetes whose pods really run.
+    /// A node of that cluster whose pods really run.
     Containers,
     /// A container engine.
     Engine,
-    /// A server, judge or client that `counterparts/make.sh` builds.
+    /// A third-party server, validator or client that `counterparts/make.sh` builds.
     Counterpart(&'a str),
-    /// A Gitea that runs.
+    /// A running Gitea.
     Gitea,
     /// A container engine and the image of a resource type in it.
     Image(&'a str),
@@ -57,7 +57,7 @@ impl Layer<'_> {
         }
     }
 
-    /// Why the layer cannot run here.
+    /// The reason why the requirement is not met; `None` if it is met.
     fn missing(self) -> Option<String> {
         match self {
             Self::Ssh => absent(&[ssh_git::SSHD]),
@@ -92,7 +92,7 @@ impl Layer<'_> {
     }
 }
 
-/// Whether the layer can run. When it cannot, the calling test is to return: its skip has been told and counted.
+/// Whether the requirement is met. If not, prints and counts a skip, and the calling test must return.
 ///
 /// # Panics
 /// Under `CI=true`, where a layer that cannot run is a failure.
@@ -110,13 +110,13 @@ pub fn require(layer: Layer<'_>) -> bool {
     false
 }
 
-/// The image of a resource type: `jetway/TYPE:dev`, or what `JETWAY_IMAGE_TYPE` says (`JETWAY_IMAGE_DOCKER_IMAGE` for `docker-image`).
+/// The image of a resource type: the value of `JETWAY_IMAGE_TYPE` (such as `JETWAY_IMAGE_DOCKER_IMAGE`), or `jetway/TYPE:dev`.
 pub fn image_name(resource: &str) -> String {
     let variable = format!("JETWAY_IMAGE_{}", resource.to_uppercase().replace('-', "_"));
     std::env::var(variable).unwrap_or_else(|_| format!("jetway/{resource}:dev"))
 }
 
-/// Whether this run is the one whose outcome counts.
+/// Whether this is a CI run, in which a skip is a failure.
 pub fn is_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true")
 }

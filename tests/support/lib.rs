@@ -1,4 +1,4 @@
-//! The fixtures of the outside tests, the demonstration and the benchmark.
+//! The fixtures of the black-box tests, the demo and the benchmark.
 //!
 //! Each fixture starts its own server on loopback, on a port that the system picks, and stops it when the value is dropped.
 //! [`http_git::HttpGit`] and [`ssh_git::SshGit`] are servers, [`repository::Repository`] is the history that they serve, and

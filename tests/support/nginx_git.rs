@@ -19,7 +19,7 @@ pub const PROGRAMS: [&str; 3] = ["/usr/sbin/nginx", "/usr/sbin/fcgiwrap", "/usr/
 pub struct Authority {
     parameters: CertificateParams,
     key: KeyPair,
-    /// Its own certificate, in PEM format.
+    /// The certificate of the CA, in PEM format.
     pub pem: String,
 }
 

@@ -33,7 +33,7 @@ pub struct Registry {
     child: Child,
     port: u16,
     authority: Option<Authority>,
-    /// Its address, if it is not `localhost`.
+    /// Its host, if it is not `localhost`.
     address: Option<String>,
     directory: TempDir,
 }
@@ -209,7 +209,7 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The folder of a registry's own files.
+/// The directory of the registry's files.
 impl AsRef<Path> for Registry {
     fn as_ref(&self) -> &Path {
         self.directory.path()

@@ -1,4 +1,4 @@
-//! A disk that is soon full: a file system in memory.
+//! A small file system in memory, to test a full disk.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,20 +7,20 @@ use tempfile::TempDir;
 
 use crate::scratch;
 
-/// A small disk. It is unmounted when this is dropped.
+/// A small file system. Dropping it unmounts it.
 #[derive(Debug)]
 pub struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    /// One of so many bytes.
+    /// Mounts a file system of this size in bytes.
     ///
     /// # Panics
-    /// When nothing may be mounted here, as [`crate::layer::Layer::Mount`] tells.
+    /// Without permission to mount. Check [`crate::layer::Layer::Mount`] first.
     pub fn mount(bytes: u64) -> Self {
         Self::try_mount(bytes).expect("mount a small disk")
     }
 
-    /// The same; `None` when nothing may be mounted here.
+    /// Mounts a file system of this size in bytes; `None` without permission to mount.
     pub(crate) fn try_mount(bytes: u64) -> Option<Self> {
         let directory = scratch::directory();
         let options = format!("size={bytes},mode=0700");
@@ -29,7 +29,7 @@ impl SmallDisk {
         mounted.is_ok_and(|output| output.status.success()).then(|| Self(directory))
     }
 
-    /// Where it is.
+    /// The mount point.
     pub fn path(&self) -> &Path {
         self.0.path()
     }

@@ -27,8 +27,9 @@ pub use insta::assert_snapshot;
 
 /// Selects the parts of an outcome to render.
 ///
-/// Whatever differs from run to run, or from the binary to the image, is replaced: the verb's directory, temporary paths, ports, durations and ANSI colours. Ids of
-/// commits stay, because the fixtures' are the same every time; [`hide_ids`](Self::hide_ids) is for the others.
+/// Values that differ from run to run, or from the binary to the image, are replaced: the verb's directory, temporary paths,
+/// ports, durations and ANSI colours. Ids of commits stay, because the fixtures' are the same every time;
+/// [`hide_ids`](Self::hide_ids) is for the others.
 #[must_use = "a view is for `assert_verb!`"]
 pub struct View {
     ending: String,

@@ -1,24 +1,24 @@
-//! Certificates that private authorities have, and those that no client may take, for every type that speaks HTTPS.
+//! Valid certificates of private authorities, and certificates that every client must reject, for all types that use HTTPS.
 
 use crate::certificates::{self, Authority, Identity, Kind};
 use crate::stand_in::{Answer, StandIn};
 use crate::verb::Outcome;
 
-/// What a type must say when it refuses a certificate: each list is of parts of the message.
+/// The error messages with which a type must reject certificates. Each list contains parts of the message.
 pub struct Refusals<'t> {
-    /// Of one that has expired.
+    /// For an expired certificate.
     pub expired: &'t [&'t str],
-    /// Of one for another host.
+    /// For a certificate of another host.
     pub other_host: &'t [&'t str],
-    /// Of one whose authority was not named.
+    /// For a certificate of an unknown authority.
     pub unknown: &'t [&'t str],
 }
 
-/// Has a type ask servers with all these certificates. `ask` gets the server's address and an authority's certificate, and
-/// runs a verb that asks that server, which knows nothing.
+/// Runs a type against servers with all these certificates. `ask` gets the URL of a server and the certificate of an authority,
+/// and runs a verb that sends a request to the server. The server responds to every request with 404.
 ///
 /// # Panics
-/// When a good certificate is refused, or a bad one is not, or not in words that help.
+/// If a valid certificate is rejected, an invalid one is accepted, or a message does not have the expected parts.
 pub fn check(refusals: &Refusals<'_>, ask: impl Fn(&str, &str) -> Outcome) {
     let serve = |authority: &str, identity: &Identity| {
         StandIn::start_tls_with(authority, identity, |_| Answer::text(404, "nothing is here"))
@@ -50,7 +50,7 @@ pub fn check(refusals: &Refusals<'_>, ask: impl Fn(&str, &str) -> Outcome) {
     refuses(&authority.server(&["localhost"]), &Authority::of(Kind::P521), refusals.unknown);
 }
 
-/// What the SDK's HTTP client says.
+/// The messages of the SDK's HTTP client.
 pub const REFUSALS: Refusals<'_> = Refusals {
     expired: &["the server's certificate has expired on 2020-01-01", "`localhost` needs a new certificate"],
     other_host: &[

@@ -26,7 +26,7 @@ impl TlsEngine {
     /// Starts a proxy on a free port.
     ///
     /// # Panics
-    /// When it cannot be opened.
+    /// If no port is available.
     pub fn start() -> Self {
         let authority = Authority::new();
         let config = Arc::new(configuration(&authority));

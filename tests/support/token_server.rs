@@ -28,10 +28,10 @@ pub struct TokenServer {
 
 struct Shared {
     key: Vec<u8>,
-    /// In DER form.
+    /// The certificate in DER format.
     certificate: Vec<u8>,
     anonymous: Mutex<bool>,
-    /// The life of a token, in seconds.
+    /// The lifetime of a token, in seconds.
     life: Mutex<i64>,
 }
 

@@ -58,7 +58,7 @@ impl Worker {
     /// certificates (PEM) in addition to the system's.
     pub fn new(file: &Path, vars: Value, authorities: &[&str]) -> Self {
         let Value::Object(vars) = vars else { panic!("vars are keys and values") };
-        // The vars of a build stay as they are written until its steps have set them.
+        // The build-local vars stay unchanged until a step sets them.
         let mut all = vars.clone();
         for (written, name) in local_vars(&std::fs::read_to_string(file).expect("read the pipeline")) {
             all.insert(name, written.into());
@@ -94,7 +94,7 @@ impl Worker {
         self
     }
 
-    /// Loads the worker's own types from a directory of bundles, as `make bundles` makes them.
+    /// Loads the worker's base types from a directory of bundles, as `make bundles` creates them.
     #[must_use]
     pub fn with_bundles(mut self, directory: &Path) -> Self {
         self.bundles = Some(directory.to_owned());
@@ -109,7 +109,7 @@ impl Worker {
     /// Runs a job and aborts it as soon as `is_time` says so.
     ///
     /// # Panics
-    /// When that does not happen while the job runs.
+    /// If that does not happen while the job runs.
     pub fn run_and_abort(&self, job: &str, mut is_time: impl FnMut() -> bool + Send) -> Build {
         let run = Run::new(self, job);
         let abort = run.abort();
@@ -146,7 +146,7 @@ impl Worker {
         self.versions.lock().expect("no panic").get(resource).cloned().unwrap_or_default()
     }
 
-    /// The newest version.
+    /// Stores a version as the newest one.
     fn learn(&self, resource: &str, version: Value) {
         let mut versions = self.versions.lock().expect("no panic");
         let known = versions.entry(resource.to_owned()).or_default();
@@ -164,7 +164,7 @@ impl Worker {
         passed.iter().all(|job| of(job).as_ref() == Some(&version)).then_some(version)
     }
 
-    /// The version for a get with `version: every`: the one after that of the job's last build, at first the newest.
+    /// The version for a get with `version: every`: the one after that of the job's last build; for the first build, the newest.
     fn choose_next(&self, resource: &str, job: &str) -> Option<Value> {
         let known = self.check(resource);
         let mut every = self.every.lock().expect("no panic");
@@ -208,7 +208,7 @@ impl Worker {
     }
 }
 
-/// The vars of a build that a text names, each as it is written and by its name: `((.:name))`.
+/// The build-local vars in a text, `((.:name))`: each as written, and its name.
 fn local_vars(text: &str) -> Vec<(String, String)> {
     let pattern = regex::Regex::new(r"\(\(\.:([A-Za-z0-9_-]+)\)\)").expect("a pattern");
     pattern.captures_iter(text).map(|found| (found[0].to_owned(), found[1].to_owned())).collect()

@@ -11,14 +11,14 @@ use crate::position::Position;
 /// Returns the words in `node` that Concourse alters where `schema` expects text: position, path and message of each.
 pub(crate) fn altered(schema: &Value, node: &Node) -> Vec<(Position, String, String)> {
     let mut reader = Reader { root: schema, found: Vec::new() };
-    reader.value(&[schema], node, "", Shown::Yes);
+    reader.value(&[schema], node, "", Visibility::Shown);
     reader.found
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    Yes,
-    No,
+enum Visibility {
+    Shown,
+    Hidden,
 }
 
 struct Reader<'s> {
@@ -28,19 +28,19 @@ struct Reader<'s> {
 
 impl<'s> Reader<'s> {
     /// Visits a value. The value should match one of `schemas`.
-    fn value(&mut self, schemas: &[&'s Value], node: &Node, path: &str, shown: Shown) {
+    fn value(&mut self, schemas: &[&'s Value], node: &Node, path: &str, visibility: Visibility) {
         let schemas: Vec<&Value> = schemas.iter().flat_map(|schema| alternatives(self.root, schema, 0)).collect();
         let is_secret = schemas.iter().any(|schema| schema.get("writeOnly") == Some(&Value::Bool(true)));
-        let shown = if is_secret || node.origin != Origin::Written { Shown::No } else { shown };
+        let visibility = if is_secret || node.origin != Origin::Written { Visibility::Hidden } else { visibility };
         match &node.content {
             Content::Number { written, .. } => {
-                self.scalar(&schemas, &["number", "integer"], node, path, (written, shown));
+                self.scalar(&schemas, &["number", "integer"], node, path, (written, visibility));
             }
-            Content::Flag { written, .. } => self.scalar(&schemas, &["boolean"], node, path, (written, shown)),
+            Content::Flag { written, .. } => self.scalar(&schemas, &["boolean"], node, path, (written, visibility)),
             Content::List(items) => {
                 let items_of: Vec<&Value> = schemas.iter().filter_map(|schema| schema.get("items")).collect();
                 for (index, item) in items.iter().enumerate() {
-                    self.value(&items_of, item, &format!("{path}[{index}]"), shown);
+                    self.value(&items_of, item, &format!("{path}[{index}]"), visibility);
                 }
             }
             Content::Map(entries) => {
@@ -50,15 +50,15 @@ impl<'s> Reader<'s> {
                         named.or_else(|| schema.get("additionalProperties"))
                     };
                     let of_key: Vec<&Value> = schemas.iter().filter_map(of_key).collect();
-                    self.value(&of_key, value, &format!("{path}.{}", key.text), shown);
+                    self.value(&of_key, value, &format!("{path}.{}", key.text), visibility);
                 }
             }
             Content::Null | Content::Text(_) => {}
         }
     }
 
-    fn scalar(&mut self, schemas: &[&Value], own: &[&str], node: &Node, path: &str, word: (&str, Shown)) {
-        let (written, shown) = word;
+    fn scalar(&mut self, schemas: &[&Value], own: &[&str], node: &Node, path: &str, word: (&str, Visibility)) {
+        let (written, visibility) = word;
         let allows = |names: &[&str]| schemas.iter().flat_map(|schema| types(schema)).any(|name| names.contains(&name));
         let Some(becomes) = node.scalar_text().filter(|text| text != written) else {
             return;
@@ -66,9 +66,9 @@ impl<'s> Reader<'s> {
         if !allows(&["string"]) || allows(own) {
             return;
         }
-        let message = match shown {
-            Shown::Yes => format!("Concourse converts `{written}` to `{becomes}`; quote it: '{written}'"),
-            Shown::No => "Concourse converts this unquoted value to another one; quote it".to_owned(),
+        let message = match visibility {
+            Visibility::Shown => format!("Concourse converts `{written}` to `{becomes}`; quote it: '{written}'"),
+            Visibility::Hidden => "Concourse converts this unquoted value to another one; quote it".to_owned(),
         };
         self.found.push((node.position, path.to_owned(), message));
     }

@@ -12,7 +12,7 @@ pub(crate) struct Catalogue {
 
 impl Catalogue {
     /// All of Jetway's types.
-    pub(crate) fn ours() -> Self {
+    pub(crate) fn jetway() -> Self {
         Self::new(vec![
             ResourceType::of::<jetway_docker_image::DockerImage>(),
             ResourceType::of::<jetway_docker_image::RegistryImage>(),

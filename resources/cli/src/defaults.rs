@@ -18,15 +18,15 @@ struct Defaults {
     entries: Vec<Entry>,
 }
 
-/// The place of a value in a pipeline.
+/// The section of the pipeline that a value is in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Root,
-    /// In `resources`, whose items have a type.
+    /// `resources`.
     Resources,
-    /// In `resource_types`, whose items have a type, too: that of their own image.
+    /// `resource_types`. The type of an item is that of its own image.
     ResourceTypes,
-    /// Somewhere in a job.
+    /// Any other section.
     Elsewhere,
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Example;
 pub(crate) struct Source {
     /// The URL.
     uri: String,
-    /// Which line of work.
+    /// The branch.
     branch: Option<String>,
     #[serde(default)]
     paths: Vec<String>,
@@ -77,7 +77,7 @@ impl Resource for Example {
     const NAME: &'static str = "example";
     const ABOUT: &'static str = "A type for tests";
     const RELEASE: &'static str = "1.0.0";
-    const NOT_YET: &'static [&'static str] = &["source.later"];
+    const UNSUPPORTED_KEYS: &'static [&'static str] = &["source.later"];
     type Source = Source;
     type Version = Version;
     type GetParams = GetParams;

@@ -1,8 +1,11 @@
 //! The `jetway` command, a command-line tool for pipeline authors. No resource image contains it.
 //!
-//! A pipeline file is parsed once into values with positions (`document`, `node`, `scalar`). Vars (`reference`, `vars`) and the
-//! `defaults` of resource types (`defaults`) are filled in, and the declarations are collected (`pipeline`, `steps`, `catalogue`).
-//! Then the pipeline is validated (`part`, `altered`, `report`, `validate`), used to run a verb (`run`) or returned (`resolved`).
+//! How a pipeline file is processed:
+//!
+//! 1. `document`, `node` and `scalar` parse it into values with positions.
+//! 2. `reference` and `vars` replace vars, and `defaults` merges the defaults of resource types.
+//! 3. `pipeline`, `steps` and `catalogue` collect the declarations.
+//! 4. `part`, `altered`, `report` and `validate` validate the pipeline, `run` runs a verb, or `resolved` returns the values.
 
 mod altered;
 mod artifacts;
@@ -44,12 +47,12 @@ pub use crate::resolved::resolved;
 
 /// The `main` of the `jetway` command.
 pub fn main() -> ExitCode {
-    let catalogue = Catalogue::ours();
+    let catalogue = Catalogue::jetway();
     // Child processes of a verb run this binary under another name.
     serve_companion(catalogue.types()).unwrap_or_else(|| command::run(&catalogue))
 }
 
 /// All resource types, for tests that apply to each of them.
 pub fn types() -> Vec<ResourceType> {
-    Catalogue::ours().types().to_vec()
+    Catalogue::jetway().types().to_vec()
 }

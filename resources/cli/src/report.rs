@@ -12,7 +12,7 @@ use crate::pipeline::Pipeline;
 use crate::position::Finding;
 use crate::refusals;
 use crate::steps::Step;
-use crate::vars::{Lack, Vars};
+use crate::vars::{VarError, Vars};
 
 /// The findings for one pipeline.
 pub(crate) struct Report {
@@ -22,7 +22,7 @@ pub(crate) struct Report {
     /// The number of resources that the pipeline declares.
     pub(crate) resources: usize,
     /// The number of resources of Jetway's types.
-    pub(crate) of_ours: usize,
+    pub(crate) of_jetway_types: usize,
 }
 
 /// Validates a pipeline and returns the findings in file order. If `strict` is set, every unknown key is a problem.
@@ -31,7 +31,7 @@ pub(crate) fn report(document: Document, vars: &Vars, catalogue: &Catalogue, str
     findings.extend(refusals);
     vars.fill(&mut root);
     defaults::fill(&mut root);
-    let mut report = Report { findings, strict, redactor: vars.redactor(), resources: 0, of_ours: 0 };
+    let mut report = Report { findings, strict, redactor: vars.redactor(), resources: 0, of_jetway_types: 0 };
     let pipeline = Pipeline::read(&root, &mut report.findings);
     refusals::find(&root, &pipeline, &mut report.findings);
     report.resources = pipeline.resources.len();
@@ -45,7 +45,7 @@ pub(crate) fn report(document: Document, vars: &Vars, catalogue: &Catalogue, str
     }
     for resource in &pipeline.resources {
         if let Some(kind) = catalogue.kind_of(resource, &pipeline) {
-            report.of_ours += 1;
+            report.of_jetway_types += 1;
             report.declared(resource, "resource", kind);
         }
     }
@@ -66,7 +66,7 @@ pub(crate) fn report(document: Document, vars: &Vars, catalogue: &Catalogue, str
 impl Report {
     fn unfit_vars(&mut self, root: &Node, vars: &Vars) {
         for unresolved in vars.unresolved(root) {
-            if let Lack::Unfit(problem) = unresolved.lack {
+            if let VarError::Invalid(problem) = unresolved.error {
                 let message = format!("`{}`: {problem}", unresolved.written);
                 self.findings.push(Finding::problem(unresolved.position, message));
             }

@@ -19,7 +19,7 @@ use crate::report::{params_of, source_of};
 use crate::schema::named;
 use crate::steps::{Step, word};
 
-use crate::vars::{Lack, Unresolved, Vars};
+use crate::vars::{Unresolved, VarError, Vars};
 
 /// Options that all three verbs share.
 #[derive(Debug, clap::Args)]
@@ -228,16 +228,17 @@ fn refuse(file: &Path, findings: &[Finding], failure: &str) -> Result<()> {
 fn resolved(file: &Path, parts: &[&PartInPipeline<'_>], pinned: Option<&Node>, vars: &Vars) -> Result<()> {
     let nodes = parts.iter().filter_map(|part| part.entry).map(|entry| &entry.value).chain(pinned);
     let unresolved: Vec<Unresolved> = nodes.flat_map(|node| vars.unresolved(node)).collect();
-    let Some(first) = unresolved.iter().find(|var| !matches!(var.lack, Lack::Unfit(_))).or(unresolved.first()) else {
+    let Some(first) = unresolved.iter().find(|var| !matches!(var.error, VarError::Invalid(_))).or(unresolved.first())
+    else {
         return Ok(());
     };
     let lines: Vec<String> = unresolved
         .iter()
-        .map(|Unresolved { position, written, lack, .. }| {
-            let why = match lack {
-                Lack::NotGiven => "not set",
-                Lack::Elsewhere => "from a var source, which only Concourse can read",
-                Lack::Unfit(problem) => problem,
+        .map(|Unresolved { position, written, error, .. }| {
+            let why = match error {
+                VarError::NotGiven => "not set",
+                VarError::InVarSource => "from a var source, which only Concourse can read",
+                VarError::Invalid(problem) => problem,
             };
             format!("{}:{position}: `{written}`: {why}", file.display())
         })
@@ -245,8 +246,8 @@ fn resolved(file: &Path, parts: &[&PartInPipeline<'_>], pinned: Option<&Node>, v
     let count = if unresolved.len() == 1 { "a var has".to_owned() } else { format!("{} vars have", unresolved.len()) };
     let error = anyhow!("{count} no value\n{}", lines.join("\n"));
     let name = &first.argument;
-    Err(match first.lack {
-        Lack::Unfit(_) => error,
+    Err(match first.error {
+        VarError::Invalid(_) => error,
         _ => error.hint(format!("use `--var {name}=VALUE`, `--var {name}=@FILE` or `--load-vars-from FILE`")),
     })
 }
@@ -268,7 +269,7 @@ fn newest(
     console: &Console,
 ) -> Result<Result<Value, ExitCode>> {
     console.step(format_args!("no `--version` is given: running a check of `{name}` for the newest version"));
-    let versions = match kind.ask(Verb::Check, &Value::Object(request.clone()), None) {
+    let versions = match kind.response(Verb::Check, &Value::Object(request.clone()), None) {
         Ok(versions) => versions,
         Err(code) => return Ok(Err(code)),
     };

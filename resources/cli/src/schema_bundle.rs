@@ -30,7 +30,7 @@ fn pipeline(catalogue: &Catalogue) -> Value {
         let rule = of_type(*kind, &mut definitions);
         let every = json!({ "items": rule });
         let held = json!({ "properties": { "resources": every, "resource_types": every } });
-        rules.push(json!({ "if": is_of_somebody_else(kind.name()), "else": held }));
+        rules.push(json!({ "if": is_redefined(kind.name()), "else": held }));
     }
     let named = json!({
         "type": "object",
@@ -52,7 +52,7 @@ fn pipeline(catalogue: &Catalogue) -> Value {
 
 /// A schema that matches if the pipeline redefines the name of a Jetway type with another image, or sets `defaults` for
 /// the type. In both cases a source cannot be validated by itself.
-fn is_of_somebody_else(name: &str) -> Value {
+fn is_redefined(name: &str) -> Value {
     let ours = json!({ "pattern": format!("(^|/)jetway-{name}([:@]|$)") });
     let theirs = json!({ "not": { "required": ["repository"], "properties": { "repository": ours } } });
     let definition = json!({

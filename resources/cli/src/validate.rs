@@ -61,7 +61,7 @@ struct Total {
     problems: usize,
     warnings: usize,
     resources: usize,
-    of_ours: usize,
+    of_jetway_types: usize,
 }
 
 impl Total {
@@ -70,7 +70,7 @@ impl Total {
         self.problems += count(Severity::Problem);
         self.warnings += count(Severity::Warning);
         self.resources += report.resources;
-        self.of_ours += report.of_ours;
+        self.of_jetway_types += report.of_jetway_types;
     }
 
     fn exit_code(&self) -> u8 {
@@ -94,7 +94,7 @@ impl std::fmt::Display for Total {
         }
         let resources = counted(self.resources, "resource");
         write!(formatter, "{} in {}", parts.join(", "), counted(self.files, "pipeline"))?;
-        write!(formatter, "; {} of {resources} validated", self.of_ours)
+        write!(formatter, "; {} of {resources} validated", self.of_jetway_types)
     }
 }
 

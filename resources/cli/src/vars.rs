@@ -19,13 +19,13 @@ pub(crate) struct Vars {
 
 /// The reason why a var cannot be replaced.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Lack {
+pub(crate) enum VarError {
     /// It was not given.
     NotGiven,
     /// It comes from a var source, which only Concourse can query.
-    Elsewhere,
+    InVarSource,
     /// It was given, but its value does not fit its use.
-    Unfit(String),
+    Invalid(String),
 }
 
 /// A var that cannot be replaced.
@@ -36,7 +36,7 @@ pub(crate) struct Unresolved {
     pub(crate) written: String,
     /// The name to use with `--var`.
     pub(crate) argument: String,
-    pub(crate) lack: Lack,
+    pub(crate) error: VarError,
 }
 
 impl Vars {
@@ -124,23 +124,23 @@ impl Vars {
         for piece in &pieces {
             let Piece::Var { written, name, form } = *piece else { continue };
             let argument = Reference::parse(name).map_or_else(|_| name.to_owned(), |reference| reference.to_string());
-            let lack = match self.value(name, form) {
-                Err(lack) => lack,
+            let error = match self.value(name, form) {
+                Err(error) => error,
                 Ok(value) => match inside_of_text(value) {
-                    Err(lack) if pieces.len() > 1 => lack,
+                    Err(error) if pieces.len() > 1 => error,
                     _ => continue,
                 },
             };
             // Concourse does not replace an unknown `{{name}}` inside longer text: it is part of some template there.
-            if form == Form::Braces && pieces.len() > 1 && lack == Lack::NotGiven {
+            if form == Form::Braces && pieces.len() > 1 && error == VarError::NotGiven {
                 continue;
             }
-            unresolved.push(Unresolved { position, written: written.to_owned(), argument, lack });
+            unresolved.push(Unresolved { position, written: written.to_owned(), argument, error });
         }
     }
 
     /// The text with its vars replaced, or the var's value if the text is one var. `None` if there is nothing to replace.
-    fn filled(&self, text: &str) -> Result<Option<Content>, Lack> {
+    fn filled(&self, text: &str) -> Result<Option<Content>, VarError> {
         let pieces = pieces(text);
         if let [Piece::Var { name, form, .. }] = pieces.as_slice() {
             return self.value(name, *form).map(|value| Some(value.content.clone()));
@@ -151,7 +151,7 @@ impl Vars {
             match piece {
                 Piece::Text(text) => result.push_str(text),
                 Piece::Var { name, form, written } => match self.value(name, form) {
-                    Err(Lack::NotGiven) if form == Form::Braces => result.push_str(written),
+                    Err(VarError::NotGiven) if form == Form::Braces => result.push_str(written),
                     value => {
                         result.push_str(&inside_of_text(value?)?);
                         replaced = true;
@@ -162,19 +162,19 @@ impl Vars {
         Ok(replaced.then_some(Content::Text(result)))
     }
 
-    fn value(&self, name: &str, form: Form) -> Result<&Node, Lack> {
-        let unfit = |problem: String| Lack::Unfit(problem);
+    fn value(&self, name: &str, form: Form) -> Result<&Node, VarError> {
+        let invalid = |problem: String| VarError::Invalid(problem);
         let Reference { source, name, fields } = match form {
-            Form::Parentheses => Reference::parse(name).map_err(|problem| unfit(problem.to_owned()))?,
+            Form::Parentheses => Reference::parse(name).map_err(|problem| invalid(problem.to_owned()))?,
             Form::Braces => Reference { source: None, name: name.to_owned(), fields: Vec::new() },
         };
         let source = source.filter(|source| source != ".");
-        let lack = if source.is_some() { Lack::Elsewhere } else { Lack::NotGiven };
-        let mut value = self.values.get(&(source, name)).ok_or(lack)?;
+        let error = if source.is_some() { VarError::InVarSource } else { VarError::NotGiven };
+        let mut value = self.values.get(&(source, name)).ok_or(error)?;
         for field in fields {
             value = match &value.content {
-                Content::Map(_) => value.get(&field).ok_or_else(|| unfit(format!("it has no field `{field}`")))?,
-                _ => return Err(unfit(format!("it is {} and has no field `{field}`", value.kind()))),
+                Content::Map(_) => value.get(&field).ok_or_else(|| invalid(format!("it has no field `{field}`")))?,
+                _ => return Err(invalid(format!("it is {} and has no field `{field}`", value.kind()))),
             };
         }
         Ok(value)
@@ -206,14 +206,14 @@ fn merge(node: &mut Node, content: Content) {
 /// The text of a value for interpolation into longer text.
 ///
 /// Concourse interpolates only text there. It rejects a number with "cannot interpolate non-primitive value".
-fn inside_of_text(value: &Node) -> Result<String, Lack> {
-    let unfit = |why: &str| Lack::Unfit(format!("it is {}, {why}", value.kind()));
+fn inside_of_text(value: &Node) -> Result<String, VarError> {
+    let invalid = |why: &str| VarError::Invalid(format!("it is {}, {why}", value.kind()));
     match &value.content {
         Content::Text(text) => Ok(text.clone()),
         Content::Number { .. } | Content::Flag { .. } => {
-            Err(unfit("which Concourse rejects inside text; quote the var's value"))
+            Err(invalid("which Concourse rejects inside text; quote the var's value"))
         }
-        Content::Null | Content::List(_) | Content::Map(_) => Err(unfit("which cannot be inserted into text")),
+        Content::Null | Content::List(_) | Content::Map(_) => Err(invalid("which cannot be inserted into text")),
     }
 }
 
@@ -286,7 +286,7 @@ mod tests {
         let vars = sample();
         let mut root = load(yaml.as_bytes()).unwrap().root;
         vars.fill(&mut root);
-        let show = |Unresolved { position, written, lack, .. }: Unresolved| format!("{position} {written} {lack:?}");
+        let show = |Unresolved { position, written, error, .. }: Unresolved| format!("{position} {written} {error:?}");
         vars.unresolved(&root).into_iter().map(show).collect()
     }
 
@@ -338,7 +338,7 @@ mod tests {
                 "1:4 ((no)) NotGiven",
                 "2:5 ((no.field)) NotGiven",
                 "3:4 {{old}} NotGiven",
-                "4:4 ((ssm:key)) Elsewhere",
+                "4:4 ((ssm:key)) InVarSource",
                 "5:1 ((k)) NotGiven",
             ]
         );
@@ -348,14 +348,14 @@ mod tests {
                  h: ((flag))!\n"
             ),
             [
-                "1:4 ((a.c)) Unfit(\"it has no field `c`\")",
-                "2:4 ((name.x)) Unfit(\"it is text and has no field `x`\")",
-                "3:4 ((list)) Unfit(\"it is a list, which cannot be inserted into text\")",
-                "4:4 ((a..b)) Unfit(\"it has an empty segment\")",
-                "5:4 ((nothing)) Unfit(\"it is nothing, which cannot be inserted into text\")",
-                "6:4 {{list}} Unfit(\"it is a list, which cannot be inserted into text\")",
-                "7:4 ((number)) Unfit(\"it is a number, which Concourse rejects inside text; quote the var's value\")",
-                "8:4 ((flag)) Unfit(\"it is true or false, which Concourse rejects inside text; quote the var's value\")",
+                "1:4 ((a.c)) Invalid(\"it has no field `c`\")",
+                "2:4 ((name.x)) Invalid(\"it is text and has no field `x`\")",
+                "3:4 ((list)) Invalid(\"it is a list, which cannot be inserted into text\")",
+                "4:4 ((a..b)) Invalid(\"it has an empty segment\")",
+                "5:4 ((nothing)) Invalid(\"it is nothing, which cannot be inserted into text\")",
+                "6:4 {{list}} Invalid(\"it is a list, which cannot be inserted into text\")",
+                "7:4 ((number)) Invalid(\"it is a number, which Concourse rejects inside text; quote the var's value\")",
+                "8:4 ((flag)) Invalid(\"it is true or false, which Concourse rejects inside text; quote the var's value\")",
             ]
         );
     }

@@ -35,7 +35,7 @@ pub struct OfDockerImage;
 impl Kind for OfDockerImage {
     const IS_DOCKER_IMAGE: bool = true;
     const NAME: &'static str = "docker-image";
-    const ABOUT: &'static str = "Container images: follows a tag, fetches, unpacks, builds and pushes";
+    const ABOUT: &'static str = "Container images: follow a tag, fetch, unpack, build, push";
 }
 
 /// The kind `registry-image`.
@@ -45,7 +45,7 @@ pub struct OfRegistryImage;
 impl Kind for OfRegistryImage {
     const IS_DOCKER_IMAGE: bool = false;
     const NAME: &'static str = "registry-image";
-    const ABOUT: &'static str = "Container images: follows tags or semantic versions, fetches, unpacks and pushes";
+    const ABOUT: &'static str = "Container images: follow tags or semantic versions, fetch, unpack, push";
 }
 
 /// A resource type of the kind `K`.
@@ -70,7 +70,7 @@ impl Flavour {
     pub(crate) fn unknown_keys(self) -> UnknownKeys {
         match self {
             Self::DockerImage => UnknownKeys::Ignored,
-            Self::RegistryImage => UnknownKeys::Refused,
+            Self::RegistryImage => UnknownKeys::Rejected,
         }
     }
 

@@ -13,14 +13,15 @@ use crate::memory::{Memory, Past};
 use crate::source::{Source, State};
 use crate::version::Version;
 
-/// How much earlier than a version's time a head may be new: clocks of committers differ, and servers show changes late.
+/// A head may be new if its last update is at most this much older than the version's time, because the clocks of committers
+/// differ and servers show changes with a delay.
 const MARGIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// How many pull requests are asked for their files at a time, if only the first that matches is needed.
 const BATCH: usize = 25;
 
-/// Returns the given version, if its commit is still the head, and the new heads in the order of their last update; if there are none,
-/// one head that may be new.
+/// Returns the given version, if its commit is still the head, and the new heads in the order of their last update; if there are
+/// none, one head that may be new.
 pub(crate) async fn check(context: &Context, source: &Source, version: Option<Version>) -> Result<Vec<Version>> {
     let github = source.github_for_check(context)?;
     let versions = with_api(&github, async || versions(&github, source, version.as_ref()).await).await?;
@@ -74,7 +75,7 @@ async fn versions(github: &GitHub<'_>, source: &Source, given: Option<&Version>)
     Ok(before.into_iter().chain(new).collect())
 }
 
-/// The first version is the newest commit alone. All other heads were there before.
+/// Returns the newest commit as the first version, and remembers that all other heads are not new.
 async fn first(
     github: &GitHub<'_>,
     source: &Source,
@@ -88,7 +89,7 @@ async fn first(
     Ok(newest)
 }
 
-/// The first of the heads that counts.
+/// Returns the first of the heads whose changed files pass the filters.
 async fn first_selected(
     github: &GitHub<'_>,
     source: &Source,
@@ -104,7 +105,7 @@ async fn first_selected(
     Ok(None)
 }
 
-/// The heads that count by their commit and by the files that they change. The others are not new later either.
+/// Keeps the heads whose commits and changed files pass the filters, and remembers that the others are not new.
 async fn selected(github: &GitHub<'_>, source: &Source, memory: &mut Memory, heads: Vec<Head>) -> Result<Vec<Head>> {
     let heads = if github.is_gitea() { gitea::with_commits(github, source, memory, heads).await? } else { heads };
     let Some(filter) = PathFilter::of(source).filter(|_| !heads.is_empty()) else { return Ok(heads) };
@@ -116,7 +117,7 @@ async fn selected(github: &GitHub<'_>, source: &Source, memory: &mut Memory, hea
     Ok(new)
 }
 
-/// The time before which no head is new: the given version's commit became a head later. `None` if that is not known.
+/// The time before which no head is new, because the given version's commit became a head later. `None` if it is not known.
 fn since(given: &Version, known: Option<&Given>) -> Option<Timestamp> {
     // The clock of the committer may be wrong by years.
     let committed = time(&given.committed).filter(|committed| *committed <= Timestamp::now());
@@ -124,14 +125,15 @@ fn since(given: &Version, known: Option<&Given>) -> Option<Timestamp> {
     since.checked_sub(MARGIN).ok()
 }
 
-/// The time back to which a check without a memory reads the list. Of open pull requests it reads all, to remember them.
+/// How far back a check without a memory reads the list. `None` if only open pull requests are listed: it reads all of them, to
+/// remember them.
 fn earliest_of_interest(source: &Source, given: Option<&Version>) -> Option<Timestamp> {
     if source.states().iter().all(|state| *state == State::Open) {
         return None;
     }
     match given {
         Some(given) => since(given, None),
-        // One page, which has the newest.
+        // The first page suffices, because it has the newest pull requests.
         None => Some(Timestamp::MAX),
     }
 }

@@ -7,7 +7,7 @@ use git2::{Oid, Repository, RepositoryInitOptions};
 use jetway::{Advise as _, Error, Finished, Result};
 use jetway_git_client::Git;
 use jetway_git_client::checkout::git_crypt;
-use jetway_git_client::checkout::submodules::Update;
+use jetway_git_client::checkout::submodules::SubmoduleUpdate;
 use jetway_git_client::object_id::{format_of, object_id};
 use jetway_git_client::source::remote::check_branch_name;
 use jetway_git_client::transport::lfs;
@@ -17,13 +17,13 @@ use crate::metadata::PullRequest;
 use crate::params::{GetParams, IntegrationTool};
 use crate::source::Source;
 
-/// How much more history a shallow get fetches, until the base branch and the head have a commit in common.
-const DEEPER: [&str; 3] = ["--deepen=50", "--deepen=1000", "--unshallow"];
+/// The steps in which a shallow get fetches more history, until the base branch and the head have a common ancestor.
+const DEEPENING_STEPS: [&str; 3] = ["--deepen=50", "--deepen=1000", "--unshallow"];
 
-/// The most files with conflicts that an error lists.
-const MOST_FILES: usize = 10;
+/// The maximum number of files with conflicts that an error lists.
+const MAX_LISTED_FILES: usize = 10;
 
-/// What to check out.
+/// The checkout of one pull request.
 pub(crate) struct Checkout<'c> {
     pub(crate) git: &'c Git<'c>,
     pub(crate) source: &'c Source,
@@ -47,20 +47,20 @@ impl Checkout<'_> {
         match self.params.integration_tool {
             IntegrationTool::Checkout => self.check_out(&repository, &self.head_branch(), head).await?,
             IntegrationTool::Merge => {
-                self.join_histories(head).await?;
+                self.deepen_to_common_ancestor(head).await?;
                 self.check_out(&repository, self.base_branch(), base).await?;
                 let merge = self.command("merge").args(["--no-edit", "--no-stat", "--progress", self.commit]);
                 self.integrate("merge", merge).await?;
             }
             IntegrationTool::Rebase => {
-                self.join_histories(head).await?;
+                self.deepen_to_common_ancestor(head).await?;
                 self.check_out(&repository, &self.head_branch(), head).await?;
                 self.integrate("rebase", self.command("rebase").arg(self.base_ref())).await?;
             }
         }
         let selection = self.params.submodules.selection();
-        let submodules = Update {
-            which: &selection,
+        let submodules = SubmoduleUpdate {
+            selection: &selection,
             recursive: true,
             remote: false,
             branch: Some(self.base_branch()),
@@ -78,13 +78,13 @@ impl Checkout<'_> {
         format!("refs/remotes/origin/{}", self.base_branch())
     }
 
-    /// The local branch for the head; it has the name of the pull request's branch, if git accepts that.
+    /// The local branch for the head. It has the name of the pull request's branch, if git accepts that name.
     fn head_branch(&self) -> String {
         let name = &self.pull_request.head_ref_name;
         if check_branch_name(name).is_ok() { name.clone() } else { format!("pr-{}", self.number) }
     }
 
-    /// The ref of the head on the server, which has the heads of forks, too.
+    /// The ref of the head on the server. It also exists for pull requests from forks.
     fn head_ref(&self) -> String {
         format!("refs/pull/{}/head", self.number)
     }
@@ -118,7 +118,8 @@ impl Checkout<'_> {
         fetch.args(["--progress", "--no-write-fetch-head", tags]).args(depth).arg("origin").args(refspecs).run().await
     }
 
-    /// Fetches the base branch and the head of the pull request; if the head has moved on, also the version's commit.
+    /// Fetches the base branch and the head of the pull request. If the head has changed since, also fetches the version's
+    /// commit.
     async fn fetch(&self, repository: &Repository, head: Oid) -> Result<()> {
         let base = format!("+refs/heads/{}:{}", self.base_branch(), self.base_ref());
         let head_ref = self.head_ref();
@@ -138,8 +139,8 @@ impl Checkout<'_> {
         }
         let finished = self.fetch_refs(&[self.commit.to_owned()], depth.as_deref()).await?;
         if !finished.is_success() && !is_there() && Refusal::of(&finished).is_some() {
-            // A server that serves no commits by their hash may have it further back.
-            for deeper in DEEPER.iter().filter(|_| repository.is_shallow()) {
+            // The server does not serve commits by their hash, but the commit may be an ancestor of the head.
+            for deeper in DEEPENING_STEPS.iter().filter(|_| repository.is_shallow()) {
                 let finished = self.fetch_refs(&[], Some(deeper)).await?;
                 self.git.explain(finished, None).with_context(|| self.git.cannot("fetch"))?;
                 if is_there() {
@@ -147,7 +148,7 @@ impl Checkout<'_> {
                 }
             }
             return Err(anyhow!("version `{}` is gone: it is not in pull request {}", self.commit, self.number)
-                .hint("commits were pushed with force since the version was found; run a newer version"));
+                .hint("the branch was force-pushed since the version was found; run a newer version"));
         }
         self.git.explain(finished, None).with_context(|| self.git.cannot("fetch"))?;
         if is_there() { Ok(()) } else { Err(anyhow!("the server did not send `{}`", self.commit)) }
@@ -163,13 +164,13 @@ impl Checkout<'_> {
         Ok(())
     }
 
-    /// Fetches more of a shallow history, until the base branch and the head have a commit in common.
-    async fn join_histories(&self, head: Oid) -> Result<()> {
+    /// Deepens a shallow history until the base branch and the head have a common ancestor.
+    async fn deepen_to_common_ancestor(&self, head: Oid) -> Result<()> {
         if self.params.depth().is_none() {
             return Ok(());
         }
         let head = head.to_string();
-        for deeper in DEEPER {
+        for deeper in DEEPENING_STEPS {
             let question = [self.base_ref(), head.clone()];
             let found = self.git.command("merge-base").directory(self.destination).args(question).quiet().run().await?;
             if found.is_success() {
@@ -182,7 +183,7 @@ impl Checkout<'_> {
             let base = format!("+refs/heads/{}:{}", self.base_branch(), self.base_ref());
             let finished = self.fetch_refs(&[base, head.clone()], Some(deeper)).await?;
             let finished = match Refusal::of(&finished) {
-                // The server serves no commits by their hash.
+                // The server does not serve commits by their hash.
                 Some(Refusal::UnadvertisedCommit | Refusal::UnknownCommit) => {
                     let head_ref = self.head_ref();
                     self.fetch_refs(&[format!("+{head_ref}:{head_ref}")], Some(deeper)).await?
@@ -204,10 +205,10 @@ impl Checkout<'_> {
         let unmerged = unmerged.args(["--name-only", "--diff-filter=U"]).quiet().run().await?;
         let text = unmerged.text();
         let files: Vec<&str> = text.lines().collect();
-        Err(self.not_integrated(verb, &finished, &files))
+        Err(self.integration_error(verb, &finished, &files))
     }
 
-    fn not_integrated(&self, verb: &str, finished: &Finished, conflicts: &[&str]) -> Error {
+    fn integration_error(&self, verb: &str, finished: &Finished, conflicts: &[&str]) -> Error {
         let preposition = if verb == "merge" { "into" } else { "onto" };
         let task = format!(
             "cannot {verb} pull request {} ({}) {preposition} `{}`",
@@ -218,8 +219,8 @@ impl Checkout<'_> {
         if conflicts.is_empty() {
             return finished.failure().context(task);
         }
-        let shown: Vec<String> = conflicts.iter().take(MOST_FILES).map(|file| format!("`{file}`")).collect();
-        let more = conflicts.len().saturating_sub(MOST_FILES);
+        let shown: Vec<String> = conflicts.iter().take(MAX_LISTED_FILES).map(|file| format!("`{file}`")).collect();
+        let more = conflicts.len().saturating_sub(MAX_LISTED_FILES);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         anyhow!("merge conflict in {}{more}", shown.join(", "))
             .hint("resolve the conflict in the pull request, or set `integration_tool: checkout`")

@@ -3,10 +3,10 @@
 use crate::listing::Head;
 use crate::source::Source;
 
-/// The marks of commits and titles that nothing is built for.
+/// A pull request is skipped if its title or the message of its head commit contains one of these.
 const SKIPS: [&str; 2] = ["[ci skip]", "[skip ci]"];
 
-/// The authors of `authorship_restriction`.
+/// The associations with the repository that pass `authorship_restriction`.
 const MEMBERS: [&str; 3] = ["OWNER", "MEMBER", "COLLABORATOR"];
 
 impl Source {

@@ -1,10 +1,10 @@
-//! Patterns of paths: globs, and directories that match all files below them.
+//! Path patterns: globs, and directories, which match all files below them.
 //!
 //! It is a matcher of our own, since in the documentation of `paths` `**` matches anything, and braces are literal, as
 //! in the resource that these patterns come from (Go's `filepath.Match`). In globset (0.4) `**` has a meaning only
 //! between slashes, `**/` also matches nothing, and `{a,b}` are alternatives.
 
-/// A pattern of paths.
+/// A path pattern.
 #[derive(Debug)]
 pub(crate) struct Glob {
     text: String,
@@ -21,7 +21,7 @@ enum Part {
     Star,
     /// `**`: any text.
     Stars,
-    /// `[a-z]`, `[^a-z]`: a character of a set.
+    /// `[a-z]`, `[^a-z]`: a character in a set, or not in it.
     Set { ranges: Vec<(char, char)>, is_negated: bool },
 }
 
@@ -47,14 +47,14 @@ impl Glob {
         Ok(Self { text: text.trim_end_matches('/').to_owned(), parts })
     }
 
-    /// Whether the pattern matches a path, or is a directory above it.
+    /// Whether the pattern matches the path, or is the path of one of its parent directories.
     pub(crate) fn matches(&self, path: &str) -> bool {
         let is_below = path.strip_prefix(&self.text).is_some_and(|rest| rest.starts_with('/'));
         is_below || path == self.text || matches(&self.parts, path)
     }
 }
 
-/// The rest of a set, after its `[`.
+/// Parses the rest of a set, after its `[`.
 fn set(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<Part> {
     let is_negated = characters.next_if(|next| matches!(next, '^' | '!')).is_some();
     let mut ranges = Vec::new();
@@ -80,9 +80,9 @@ fn set(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<Part
     }
 }
 
-/// Whether the parts match the whole text. The work is bounded by the product of both lengths.
+/// Whether the parts match the whole text. The run time is at most proportional to the product of both lengths.
 fn matches(parts: &[Part], text: &str) -> bool {
-    // The positions in the pattern that the text so far can reach.
+    // For each position in the pattern, whether the text so far can match up to it.
     let mut reached = vec![false; parts.len() + 1];
     let reach = |reached: &mut Vec<bool>, position: usize| {
         let mut position = position;
@@ -90,7 +90,7 @@ fn matches(parts: &[Part], text: &str) -> bool {
             if let Some(slot) = reached.get_mut(position) {
                 *slot = true;
             }
-            // A star matches no text, too.
+            // A star also matches the empty text.
             match parts.get(position) {
                 Some(Part::Star | Part::Stars) => position += 1,
                 _ => break,
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_match_whole_paths_and_directories() {
+    fn matches_whole_paths_and_directories() {
         for (pattern, path) in [
             ("*.md", "README.md"),
             ("docs/*", "docs/a"),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_take_no_longer() {
+    fn matches_in_bounded_time_with_many_stars() {
         let pattern = "a*".repeat(200);
         assert!(!Glob::parse(&format!("{pattern}b")).unwrap().matches(&"a".repeat(4000)));
     }

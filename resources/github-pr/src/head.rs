@@ -28,7 +28,7 @@ struct Repository {
     object: Option<Commit>,
 }
 
-/// A commit; other objects have no fields.
+/// A commit. All fields have their default if the object is not a commit.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Commit {
@@ -44,7 +44,7 @@ struct PullRequest {
     state: String,
 }
 
-/// Completes the version of a commit with its time, and with the number of the open pull request whose head it is.
+/// Adds the time of the commit to a version, and the number of the open pull request whose head the commit is.
 pub(crate) async fn complete(github: &GitHub<'_>, source: &Source, version: &Version) -> Result<Version> {
     let (owner, name) = source.owner_and_name();
     let variables = json!({ "owner": owner, "name": name, "commit": version.commit });

@@ -1,7 +1,7 @@
 //! The list of pull requests, from GitHub's GraphQL API.
 //!
-//! A page of 100 pull requests costs one point of GitHub's rate limit for GraphQL (5,000 an hour for a user), and one more for
-//! each of labels and reviews, which are read only if the source filters by them. See "Rate limits and query limits for the
+//! A page of 100 pull requests costs one point of GitHub's rate limit for GraphQL (5,000 an hour for a user). Labels and reviews
+//! cost one point more each, so they are read only if the source filters by them. See "Rate limits and query limits for the
 //! GraphQL API" in GitHub's documentation.
 
 use jetway::{Result, anyhow};
@@ -17,10 +17,10 @@ use crate::version::Version;
 /// The maximum number of pages: 10,000 pull requests.
 const MOST_PAGES: usize = 100;
 
-/// How much earlier than asked a list ends, since servers show changes with a delay.
+/// How much further back than requested a list goes, because servers show changes with a delay.
 const DELAY: SignedDuration = SignedDuration::from_mins(5);
 
-/// A pull request with its head commit, as far as a check needs it.
+/// The fields of a pull request and its head commit that a check needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
     pub(crate) number: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Head {
     pub(crate) message: String,
     pub(crate) title: String,
     pub(crate) state: String,
-    /// The last change of the pull request: a push, a comment, a label...
+    /// The time of the last change of the pull request, such as a push, a comment or a label.
     pub(crate) updated: Timestamp,
     pub(crate) is_draft: bool,
     pub(crate) is_from_fork: bool,
@@ -65,21 +65,21 @@ impl Head {
 pub(crate) struct Given {
     /// Whether the version's commit is still the head.
     pub(crate) is_head: bool,
-    /// The earliest time at which the commit can have become the head, as far as the server knows.
+    /// The earliest time at which the commit can have become the head, according to the server.
     pub(crate) since: Timestamp,
 }
 
 /// The pull requests of a source.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
-    /// The newest update first.
+    /// Sorted by their last update, newest first.
     pub(crate) heads: Vec<Head>,
     /// The pull request of the given version, if it still exists.
     pub(crate) given: Option<Given>,
 }
 
 impl Listing {
-    /// Reads the list, at most back to pull requests that were updated before `until`.
+    /// Reads the list, newest update first, and stops at pull requests that were updated before `until`.
     pub(crate) async fn read(
         github: &GitHub<'_>,
         source: &Source,
@@ -186,7 +186,7 @@ pub(crate) struct PageInfo {
     pub(crate) end_cursor: Option<String>,
 }
 
-/// The nodes of a connection without further pages.
+/// The nodes of a connection that has only one page.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Nodes<T> {
     pub(crate) nodes: Vec<T>,

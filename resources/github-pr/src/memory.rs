@@ -1,10 +1,12 @@
-//! What a check remembers for the next one in the same container: the heads that are no longer new.
+//! The state that a check keeps for the next check in the same container: the heads that are not new.
 //!
-//! A version does not say when its commit became the head of its pull request, and its commit may be much older. So a check
-//! cannot decide by the given version alone what is new. It remembers the heads that Concourse has stored, or that were there
-//! before the first version. Without the memory, each head that may be new is doubtful. Doubtful heads are returned one at a
-//! time: Concourse stores a version once, and only a response with a new one changes the order of versions. So an old one does
-//! no harm, as long as it is in no response with a new one, behind which it would be built again.
+//! A version does not contain the time at which its commit became the head of its pull request, and the commit may be much older.
+//! So a check cannot tell from the given version alone which heads are new. It remembers the heads that Concourse has stored as
+//! versions, and those that existed before the first version.
+//!
+//! Without this memory, a check cannot tell whether a head with a recent update is new; such a head is called doubtful. Checks
+//! return doubtful heads one at a time. If the head is not new, Concourse already has it as a version and ignores the response.
+//! If a response contained both a new and an old head, Concourse would move the old one behind the new one and build it again.
 //!
 //! Only this user can read the file; a file with another owner, other permissions or invalid content is ignored. It holds no
 //! secret.
@@ -27,9 +29,9 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 /// The maximum number of pull requests that are remembered, the highest numbers first.
 const MOST: usize = 20_000;
 
-/// A doubtful head is not new if so many checks have returned it and are given the same version: a new version would have
-/// become the given one. One or two of the responses may have been lost.
-const ENOUGH: u32 = 3;
+/// A doubtful head is not new if this many checks have returned it and the given version is still the same, because Concourse
+/// gives its latest version to each check. The number is not 1, because a response may get lost.
+const MAX_RETURNS: u32 = 3;
 
 /// The memory of a source.
 #[derive(Debug)]
@@ -51,18 +53,18 @@ struct Content {
     unapproved: BTreeMap<u64, (String, Time)>,
     /// The response of the last check, without the given version.
     response: Vec<Version>,
-    /// How many checks in a row were given the same version after they had returned the same doubtful head.
+    /// How many checks in a row have returned the same doubtful head without a change of the given version.
     times: u32,
-    /// The latest update that a check has seen: later ones are changes since then.
+    /// The time of the latest update that a check has seen.
     seen_until: Option<Time>,
 }
 
-/// What a check knows of earlier ones.
+/// Whether the memory covers all earlier checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Past {
-    /// The last check was in this container: a head that is not remembered is new.
+    /// The last check ran in this container, so a head that is not in the memory is new.
     Continuous,
-    /// Another container has checked since, or none has.
+    /// There was no earlier check, or the last one ran in another container.
     Unknown,
 }
 
@@ -80,7 +82,7 @@ impl Memory {
         Self { file, content }
     }
 
-    /// Begins a check that is given this version. What Concourse has stored of the last response is no longer new.
+    /// Begins a check with this given version. If Concourse has stored the last response, its heads are no longer new.
     pub(crate) fn begin(&mut self, given: Option<&Version>) -> Past {
         let is_first = self.content.seen_until.is_none() && self.content.heads.is_empty();
         let last = self.content.response.last().or(self.content.given.as_ref());
@@ -92,7 +94,7 @@ impl Memory {
         } else if given.is_some() && self.content.given.as_ref() == given {
             let is_doubtful = self.content.response.iter().all(|version| self.is_doubtful(version));
             self.content.times += u32::from(is_doubtful);
-            if self.content.times >= ENOUGH {
+            if self.content.times >= MAX_RETURNS {
                 self.know_response();
             }
             Past::Continuous
@@ -100,7 +102,7 @@ impl Memory {
             Past::Unknown
         };
         match given {
-            // Without a version, Concourse has stored nothing (any more).
+            // Without a given version, Concourse has no version of this resource, or no longer has one.
             None if past == Past::Unknown => self.content = Content::default(),
             None => {}
             Some(version) => self.know_version(version),
@@ -162,7 +164,7 @@ impl Memory {
             self.content.response = response.to_vec();
             self.content.times = 0;
         }
-        // An empty list is seen, too.
+        // An empty list counts as seen, too.
         let now_seen = heads.iter().map(|head| head.updated).max().unwrap_or(Timestamp::UNIX_EPOCH);
         self.content.seen_until = self.content.seen_until.max(Some(Time(now_seen)));
         while self.content.heads.len() > MOST {
@@ -174,7 +176,7 @@ impl Memory {
         let _ = self.write();
     }
 
-    /// Remembers that Concourse has stored the last response.
+    /// Remembers that the versions of the last response are not new.
     fn know_response(&mut self) {
         for version in std::mem::take(&mut self.content.response) {
             self.know_version(&version);

@@ -36,7 +36,7 @@ struct Repository {
     object: Option<Commit>,
 }
 
-/// A pull request, as far as a get needs it.
+/// The fields of a pull request that a get needs.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PullRequest {
@@ -59,7 +59,7 @@ pub(crate) struct Login {
     pub(crate) login: String,
 }
 
-/// A commit; other objects have no fields.
+/// A commit. All fields have their default if the object is not a commit.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Commit {
     #[serde(default)]
@@ -119,7 +119,7 @@ impl PullRequest {
     }
 }
 
-/// The directory of the files for tasks, in the directory of a get or in that of a later put.
+/// The directory with the files for tasks: below the destination of a get, which is an input of a later put.
 pub(crate) fn files_of(directory: &Path) -> PathBuf {
     directory.join(".git").join("resource")
 }

@@ -13,7 +13,7 @@ use crate::source::given;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "the keys are the established resource's")]
 pub struct GetParams {
-    /// Do not clone the repository: write only the files in `.git/resource`. The get after a put does not need more.
+    /// Do not clone the repository: write only the files in `.git/resource`. This suffices for the get after a put.
     #[serde(default)]
     pub skip_download: bool,
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, BuildMetadata, Context, Metadata, Response, Result, Unknown};
+use jetway::{Advise as _, BuildMetadata, Context, Metadata, Response, Result, UnknownVariables};
 use jetway_github::access::is_commit_hash;
 use jetway_github::address::is_page;
 use jetway_github::checkout::{self, PullRequest, require_repository};
@@ -13,7 +13,7 @@ use jetway_github::description::fit;
 use jetway_github::inputs::Inputs;
 use jetway_github::put_texts::PutTexts;
 use jetway_github::state::State;
-use jetway_github::status::Planned;
+use jetway_github::status::PlannedStatus;
 use jetway_github::variables::fill;
 use jetway_github::{GitHub, with_api};
 
@@ -31,7 +31,7 @@ pub(crate) async fn put(
     params: &PutParams,
     inputs: &Path,
 ) -> Result<Response<Version>> {
-    // All inputs are read before the first request, so that a put with a mistake changes nothing.
+    // All inputs are read before the first request, so that a put with a mistake has no effect.
     let inputs = Inputs::new(inputs)?;
     let github = source.github(context)?;
     let mut plan = Plan::read(&inputs, context.build(), &github, params)?;
@@ -41,7 +41,7 @@ pub(crate) async fn put(
             .warn("nothing to do: `status`, `comment`, `comment_file` and `delete_previous_comments` are not set");
     } else {
         if plan.version.committed.is_empty() {
-            // The checkout is not one of this type.
+            // The checkout was not created by a get of this type.
             let completed = async || {
                 if github.is_gitea() {
                     return gitea::complete(&github, &plan.version).await;
@@ -61,7 +61,7 @@ pub(crate) async fn put(
 struct Plan {
     version: Version,
     metadata: Vec<Metadata>,
-    statuses: Vec<Planned>,
+    statuses: Vec<PlannedStatus>,
     comments: Vec<String>,
     deletes_comments: bool,
 }
@@ -75,7 +75,7 @@ impl Plan {
         })?;
         require_repository(inputs, github.access(), path, &directory)?;
         let (version, metadata) =
-            subject(inputs, &directory).with_context(|| format!("cannot find the commit of `{path}`"))?;
+            read_version(inputs, &directory).with_context(|| format!("cannot find the commit of `{path}`"))?;
         let texts = Texts { common: PutTexts { inputs, build, log: github.log() }, params };
         Ok(Self {
             metadata,
@@ -117,8 +117,8 @@ impl Plan {
     }
 }
 
-/// The version and the metadata that an earlier get has written; for another checkout, its commit.
-fn subject(inputs: &Inputs, directory: &Path) -> Result<(Version, Vec<Metadata>)> {
+/// Reads the version and the metadata that an earlier get wrote. For a checkout of another type, resolves its commit.
+fn read_version(inputs: &Inputs, directory: &Path) -> Result<(Version, Vec<Metadata>)> {
     let found = PullRequest::of(inputs, directory)?;
     if let Some(file) = inputs.resolve(&files_of(directory).join("version.json"))? {
         let version: Version = serde_json::from_str(&inputs.read(&file)?)?;
@@ -143,14 +143,14 @@ struct Texts<'p> {
 }
 
 impl Texts<'_> {
-    fn statuses(&self) -> Result<Vec<Planned>> {
+    fn statuses(&self) -> Result<Vec<PlannedStatus>> {
         let Some(typed) = given(self.params.status.as_ref()) else { return Ok(Vec::new()) };
         let state = State::parse(typed).ok_or_else(|| anyhow!("`{typed}` is not a status"))?;
         let description = self.common.without_emoji("description", &self.description(typed)?);
         let (description, target_url) = (fit(&description), self.target_url());
         let own = self.params.context.as_ref().map(Contexts::given).unwrap_or_default();
         let contexts = if own.is_empty() { vec![context_name::DEFAULT] } else { own };
-        let planned = contexts.into_iter().map(|context| Planned {
+        let planned = contexts.into_iter().map(|context| PlannedStatus {
             context: self.context(context),
             state,
             description: description.clone(),
@@ -189,6 +189,6 @@ impl Texts<'_> {
     }
 
     fn fill(&self, key: &str, text: &str) -> String {
-        fill(self.common.build, self.common.log, key, text, Unknown::Stays)
+        fill(self.common.build, self.common.log, key, text, UnknownVariables::Keep)
     }
 }

@@ -21,7 +21,7 @@ const HINTS: Hints = Hints {
     forbidden: "the token lacks a permission: `Contents` and `Pull requests` (read) for checks and gets, `Commit statuses` (write) for statuses, `Pull requests` (write) for comments",
 };
 
-/// The same for Gitea and Forgejo.
+/// The hints of errors from Gitea and Forgejo.
 const GITEA_HINTS: Hints = Hints {
     not_found: "the repository, pull request or commit does not exist, or the token has no access: it needs the scope `read:repository`",
     forbidden: "the token lacks a scope: `read:repository` for checks and gets, `write:repository` for statuses, `write:issue` and `read:user` for comments",
@@ -30,7 +30,7 @@ const GITEA_HINTS: Hints = Hints {
 /// Why Gitea cannot filter by authors.
 pub(crate) const NO_ROLES: &str = "does not work with Gitea, whose API does not report the role of an author; `disable_forks` skips the pull requests of those who may not push";
 
-/// The hints of git's errors.
+/// The hints of errors from git.
 const GIT_HINTS: jetway_git_client::Hints = jetway_git_client::Hints {
     login: "git logs in with the token of the source: check that it may read the repository's contents",
     redirect: "the server redirected git to another address, which gets no credentials; set `uri` to that address",
@@ -252,7 +252,7 @@ impl Source {
         given(self.base_branch.as_ref()).or_else(|| given(self.base.as_ref()))
     }
 
-    /// The labels of which a pull request needs one; empty if it needs none.
+    /// The labels to filter by: a pull request needs at least one of them. Empty if it needs none.
     pub(crate) fn labels(&self) -> Vec<&str> {
         let labels = self.labels.iter().chain(&self.label).flat_map(Labels::names);
         labels.map(|label| label.trim()).filter(|label| !label.is_empty()).collect()
@@ -269,12 +269,12 @@ impl Source {
         usize::try_from(required).unwrap_or(usize::MAX)
     }
 
-    /// Whether the changed files decide about a pull request.
+    /// Whether pull requests are filtered by their changed files.
     pub(crate) fn filters_paths(&self) -> bool {
         !self.paths.is_empty() || !self.ignore_paths.is_empty()
     }
 
-    /// What identifies the versions of this source, for the memory of checks.
+    /// The parts of the source that decide which versions it has. Each identity has a memory of its own.
     pub(crate) fn identity(&self) -> Vec<String> {
         let text = |part: &dyn std::fmt::Debug| format!("{part:?}");
         vec![
@@ -299,7 +299,7 @@ impl Source {
         if is_gitea(self.api()) { GITEA_HINTS } else { HINTS }
     }
 
-    /// What the client of the API needs to know.
+    /// The settings of the API client.
     fn access(&self) -> Access {
         Access {
             type_name: "github-pr",
@@ -316,7 +316,7 @@ impl Source {
         }
     }
 
-    /// What the git program needs to know; `token` is the password.
+    /// The settings of the git program; `token` is the password.
     pub(crate) fn git_access(&self, token: Secret) -> jetway_git_client::Access {
         jetway_git_client::Access {
             uri: self.git_address(),

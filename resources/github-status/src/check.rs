@@ -8,7 +8,7 @@ use crate::github::GitHub;
 use crate::source::{Followed, Source};
 use crate::version::Version;
 use jetway_github::answer::{PullRequest, Status, counts_from};
-use jetway_github::refusal::{NotUnderstood, is_gone};
+use jetway_github::refusal::{NotApiResponse, is_gone};
 use jetway_github::server::escape_value;
 use jetway_github::state::State;
 use jetway_github::with_api;
@@ -29,7 +29,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
 }
 
 async fn statuses(github: &GitHub<'_>, known: Option<Version>) -> Result<Vec<Version>> {
-    // A version of a deployment, from before a change of the source, is not a status.
+    // The version of a deployment, given after the source was changed, is not a status.
     let known = known.filter(|version| version.deployment.is_none());
     let known = known.as_ref().and_then(|version| {
         let status = version.status.as_ref()?.parse().ok()?;
@@ -64,10 +64,10 @@ impl Known<'_> {
 
 /// The versions of the commit that `reference` resolves to.
 async fn of_commit(github: &GitHub<'_>, reference: &str, known: Option<Known<'_>>) -> Result<Vec<Version>> {
-    let found = Found::search(github, reference, known).await?;
+    let found = StatusSearch::run(github, reference, known).await?;
     let versions = found.statuses.iter().rev().map(|(commit, status)| Version::of_status(commit, status.id));
     let (Some(known), false) = (known, found.has_known) else { return Ok(versions.collect()) };
-    // The branch has moved on. The known version stays valid as long as GitHub has its status.
+    // The branch has a new head. The known version stays valid as long as GitHub has its status.
     let before = find_known(github, known).await?.map(|_| known.version.clone());
     Ok(before.into_iter().chain(versions).collect())
 }
@@ -81,7 +81,7 @@ async fn of_pull_requests(github: &GitHub<'_>, base: Option<&str>, known: Option
     let mut all = Vec::new();
     // GitHub asks clients to send requests serially.
     for request in requests {
-        let found = Found::search(github, &request.head.sha, known).await?;
+        let found = StatusSearch::run(github, &request.head.sha, known).await?;
         for (commit, status) in found.statuses {
             if known.is_some_and(|known| known.is(&commit, &status)) {
                 order_of_known = Some(status.order());
@@ -107,16 +107,16 @@ async fn of_pull_requests(github: &GitHub<'_>, base: Option<&str>, known: Option
 }
 
 /// The matching statuses of one commit, each with its commit.
-struct Found {
+struct StatusSearch {
     /// Newest first.
     statuses: Vec<(String, Status)>,
     /// Whether the known status is among them.
     has_known: bool,
 }
 
-impl Found {
-    /// Reads pages until the known status is found; without one, until the first match.
-    async fn search(github: &GitHub<'_>, reference: &str, known: Option<Known<'_>>) -> Result<Self> {
+impl StatusSearch {
+    /// Reads pages until the known status is found, or until the first match if no status is known.
+    async fn run(github: &GitHub<'_>, reference: &str, known: Option<Known<'_>>) -> Result<Self> {
         let source = github.source();
         let mut found = Self { statuses: Vec::new(), has_known: false };
         let mut gate = source.gate.as_ref().map(|gate| (gate, false));
@@ -135,7 +135,7 @@ impl Found {
                 let counts = source.follows_context(status.context())
                     && match &mut gate {
                         None => true,
-                        // Only the newest status of a context counts, whoever created it: a go can be withdrawn.
+                        // Only the newest status of a context counts, because any creator can withdraw an approval.
                         Some((_, true)) => false,
                         Some((gate, decided)) => {
                             *decided = true;
@@ -143,9 +143,9 @@ impl Found {
                                 && counts_from(&gate.creators, status.creator())
                         }
                     };
-                // Without its id, a later get could not find the status.
+                // A later get finds the status by its id.
                 if counts && status.id == 0 {
-                    return Err(anyhow!("a status of {hash} has no `id`").context(NotUnderstood));
+                    return Err(anyhow!("a status of {hash} has no `id`").context(NotApiResponse));
                 }
                 if is_known || counts {
                     found.statuses.push((hash, status));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::github::GitHub;
 use crate::params::DeploymentParams;
-use crate::source::{Followed, GateOfDeployment};
+use crate::source::{DeploymentGate, Followed};
 use crate::texts::Texts;
 use crate::version::Version;
 use jetway_github::answer::{self, User, counts_from};
@@ -20,7 +20,7 @@ use jetway_github::server::escape_value;
 use jetway_github::state::{State, deployment_state};
 
 /// The maximum number of deployments that a check reads, newest first.
-const MOST_LOOKED_AT: usize = 100;
+const MAX_DEPLOYMENTS: usize = 100;
 
 /// A deployment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub(crate) struct Deployment {
     pub(crate) creator: Option<User>,
 }
 
-/// A deployment's status.
+/// A status of a deployment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct DeploymentStatus {
@@ -72,16 +72,16 @@ pub(crate) fn statuses<'g, 'c>(github: &'g GitHub<'c>, deployment: u64) -> Pages
 }
 
 /// Whether a deployment's status passes the gate.
-pub(crate) fn passes(gate: &GateOfDeployment, environment: Option<&str>, state: &str, creator: &str) -> bool {
+pub(crate) fn passes(gate: &DeploymentGate, environment: Option<&str>, state: &str, creator: &str) -> bool {
     environment == Some(gate.environment.as_str())
         && deployment_state(&gate.state) == Some(state)
         && counts_from(&gate.creators, creator)
 }
 
-/// Returns the deployments that have reached the gate's state, from the known one on, oldest first.
+/// Returns the deployments that have reached the gate's state, oldest first, starting with the known one.
 pub(crate) async fn versions(
     github: &GitHub<'_>,
-    gate: &GateOfDeployment,
+    gate: &DeploymentGate,
     known: Option<Version>,
 ) -> Result<Vec<Version>> {
     let known = known.and_then(|version| Some((version.deployment.as_ref()?.parse::<u64>().ok()?, version)));
@@ -95,11 +95,11 @@ pub(crate) async fn versions(
         Followed::Ref(_) | Followed::PullRequests(_) => {}
     }
     let mut versions = Vec::new();
-    let mut looked_at = 0;
+    let mut read = 0;
     let mut pages: Pages<'_, '_, Deployment> = github.list(github.of_repository("deployments"), &query);
     'pages: while let Some(page) = pages.next().await? {
         for deployment in page {
-            let reached = reached(github, gate, &deployment).await?;
+            let reached = first_passing_status(github, gate, &deployment).await?;
             let version = reached.map(|status| Version::of_deployment(&deployment.sha, deployment.id, Some(status)));
             match &known {
                 Some((id, known)) if *id == deployment.id => {
@@ -110,14 +110,14 @@ pub(crate) async fn versions(
                 None if version.is_some() => return Ok(version.into_iter().collect()),
                 _ => versions.extend(version),
             }
-            looked_at += 1;
-            if looked_at == MOST_LOOKED_AT {
+            read += 1;
+            if read == MAX_DEPLOYMENTS {
                 break 'pages;
             }
         }
     }
     if let Some((id, known)) = known
-        && is_there(github, id).await?
+        && exists(github, id).await?
     {
         versions.push(known);
     }
@@ -125,25 +125,29 @@ pub(crate) async fn versions(
 }
 
 /// Finds the first status of the current run of statuses that pass the gate.
-async fn reached(github: &GitHub<'_>, gate: &GateOfDeployment, deployment: &Deployment) -> Result<Option<u64>> {
+async fn first_passing_status(
+    github: &GitHub<'_>,
+    gate: &DeploymentGate,
+    deployment: &Deployment,
+) -> Result<Option<u64>> {
     let mut first = None;
     let mut pages = statuses(github, deployment.id);
     while let Some(page) = pages.next().await? {
         for status in page {
             let creator = status.creator.as_ref().map_or("", |creator| creator.login.as_str());
             if passes(gate, Some(&deployment.environment), &status.state, creator) {
-                // A repeated status does not create another version.
+                // A repeated status is not another version.
                 first = Some(status.id);
             } else if first.is_some() || status.state != "inactive" {
                 return Ok(first);
             }
-            // GitHub itself marks a deployment as inactive once the next one succeeds.
+            // GitHub marks a deployment as inactive once the next one succeeds, so `inactive` does not end the run.
         }
     }
     Ok(first)
 }
 
-async fn is_there(github: &GitHub<'_>, id: u64) -> Result<bool> {
+async fn exists(github: &GitHub<'_>, id: u64) -> Result<bool> {
     match github.read::<Deployment>(&github.of_repository(&format!("deployments/{id}"))).await {
         Ok(_) => Ok(true),
         Err(error) if is_gone(&error) => Ok(false),
@@ -153,21 +157,21 @@ async fn is_there(github: &GitHub<'_>, id: u64) -> Result<bool> {
 
 /// A deployment that a put has created or updated.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct DeploymentResult {
     pub(crate) deployment: Deployment,
     pub(crate) status: Option<DeploymentStatus>,
 }
 
 /// The deployment status that a put sets.
 #[derive(Debug)]
-pub(crate) struct Planned<'p> {
+pub(crate) struct PlannedDeployment<'p> {
     pub(crate) params: &'p DeploymentParams,
     state: Option<&'static str>,
     description: Option<String>,
     environment_url: Option<String>,
 }
 
-impl<'p> Planned<'p> {
+impl<'p> PlannedDeployment<'p> {
     /// Reads the params, and drops a description or a URL that GitHub would reject.
     pub(crate) fn new(params: &'p DeploymentParams, texts: &Texts<'_>) -> Self {
         let state = match &params.state {
@@ -185,15 +189,20 @@ impl<'p> Planned<'p> {
     }
 
     /// Sets a status on the commit's deployment, and creates a deployment if there is none to continue.
-    pub(crate) async fn tell(&self, github: &GitHub<'_>, commit: &str, log_url: Option<&str>) -> Result<Told> {
+    pub(crate) async fn set_status(
+        &self,
+        github: &GitHub<'_>,
+        commit: &str,
+        log_url: Option<&str>,
+    ) -> Result<DeploymentResult> {
         let params = self.params;
-        let deployment = match going_on(github, params, commit, self.state).await? {
+        let deployment = match find_current(github, params, commit, self.state).await? {
             Some(deployment) => deployment,
-            None => make(github, params, commit, self.description.as_deref())
+            None => create(github, params, commit, self.description.as_deref())
                 .await
                 .with_context(|| format!("cannot create a deployment of {commit} to `{}`", params.environment))?,
         };
-        let Some(state) = self.state else { return Ok(Told { deployment, status: None }) };
+        let Some(state) = self.state else { return Ok(DeploymentResult { deployment, status: None }) };
         let mut body = Map::new();
         body.insert("state".to_owned(), json!(state));
         let texts = [
@@ -208,7 +217,7 @@ impl<'p> Planned<'p> {
             body.insert("auto_inactive".to_owned(), json!(auto_inactive));
         }
         let path = github.of_repository(&format!("deployments/{}/statuses", deployment.id));
-        // Setting the same status twice has the same effect as once.
+        // The request is idempotent.
         let request = github.request(&Method::POST, &path).json(&Value::Object(body)).repeatable();
         let mut status: DeploymentStatus = github
             .created(request)
@@ -217,13 +226,13 @@ impl<'p> Planned<'p> {
         if status.state.is_empty() {
             state.clone_into(&mut status.state);
         }
-        Ok(Told { deployment, status: Some(status) })
+        Ok(DeploymentResult { deployment, status: Some(status) })
     }
 }
 
-/// Finds the commit's newest deployment in the environment. It is continued if it has not ended, or has ended in the put's own
-/// state. So several steps of a job update one deployment, and a retried put does not create a second one.
-async fn going_on(
+/// Finds the commit's newest deployment in the environment, if the put should update it: it has not ended, or it has ended in the
+/// state that the put sets. So several steps of a job update one deployment, and a retried put does not create a second one.
+async fn find_current(
     github: &GitHub<'_>,
     params: &DeploymentParams,
     commit: &str,
@@ -240,12 +249,12 @@ async fn going_on(
     let has_ended = newest
         .as_ref()
         .is_some_and(|newest| ["success", "failure", "error", "inactive"].contains(&newest.state.as_str()));
-    let goes_on = !has_ended || newest.is_some_and(|newest| Some(newest.state.as_str()) == state);
+    let continues = !has_ended || newest.is_some_and(|newest| Some(newest.state.as_str()) == state);
     // A deployment that has ended can only become inactive.
-    Ok(Some(deployment).filter(|_| goes_on || state == Some("inactive")))
+    Ok(Some(deployment).filter(|_| continues || state == Some("inactive")))
 }
 
-async fn make(
+async fn create(
     github: &GitHub<'_>,
     params: &DeploymentParams,
     commit: &str,

@@ -20,7 +20,7 @@ use jetway_github::with_api;
 
 /// The data of a status, a deployment or a comment.
 #[derive(Debug, Default)]
-pub(crate) struct Said {
+pub(crate) struct StatusFields {
     pub(crate) id: u64,
     pub(crate) state: String,
     pub(crate) context: Option<String>,
@@ -53,32 +53,32 @@ pub(crate) async fn get(
         return Err(anyhow!("the version does not belong to this gate"));
     }
     let github = GitHub::new(context, source)?;
-    let said = with_api(&github, async || match (&version.deployment, &version.status, &version.comment) {
+    let fields = with_api(&github, async || match (&version.deployment, &version.status, &version.comment) {
         (Some(id), status, _) => of_deployment(&github, &version, id, status.as_deref()).await,
         (None, Some(id), _) => of_status(&github, &version, id).await,
         (None, None, Some(id)) => of_comment(&github, id).await,
         // A put that only deleted comments has no other data.
-        (None, None, None) => Ok(Said::default()),
+        (None, None, None) => Ok(StatusFields::default()),
     });
-    let said = said.await?;
+    let fields = fields.await?;
     let write = |name: &str, content: &str| {
         let path = destination.join(name);
         fs::write(&path, content).with_context(|| format!("cannot write `{}`", path.display()))
     };
-    let is_something = said.id != 0;
-    let id = said.id.to_string();
-    let number = said.deployment.map(|number| number.to_string());
+    let has_fields = fields.id != 0;
+    let id = fields.id.to_string();
+    let number = fields.deployment.map(|number| number.to_string());
     let files = [
         ("commit", Some(version.commit.as_str())),
-        ("description", is_something.then_some(said.description.as_str())),
-        ("state", is_something.then_some(said.state.as_str())),
-        ("target_url", is_something.then_some(said.target_url.as_str())),
-        ("updated_at", is_something.then_some(said.updated_at.as_str())),
-        ("created_at", is_something.then_some(said.created_at.as_str())),
-        ("creator", is_something.then_some(said.creator.as_str())),
-        ("id", is_something.then_some(id.as_str())),
-        ("context", said.context.as_deref()),
-        ("environment", said.environment.as_deref()),
+        ("description", has_fields.then_some(fields.description.as_str())),
+        ("state", has_fields.then_some(fields.state.as_str())),
+        ("target_url", has_fields.then_some(fields.target_url.as_str())),
+        ("updated_at", has_fields.then_some(fields.updated_at.as_str())),
+        ("created_at", has_fields.then_some(fields.created_at.as_str())),
+        ("creator", has_fields.then_some(fields.creator.as_str())),
+        ("id", has_fields.then_some(id.as_str())),
+        ("context", fields.context.as_deref()),
+        ("environment", fields.environment.as_deref()),
         ("deployment", number.as_deref()),
         ("pr", version.pr.as_deref()),
     ];
@@ -89,15 +89,15 @@ pub(crate) async fn get(
     }
     write("status.json", &serde_json::Value::Object(whole).to_string())?;
     github.finish();
-    if !is_something {
+    if !has_fields {
         return Ok(Response::new(version));
     }
-    github.log().step(format_args!("{} is {}", version.commit, said.words()));
-    let metadata = said.metadata();
+    github.log().step(format_args!("{} is {}", version.commit, fields.summary()));
+    let metadata = fields.metadata();
     Ok(Response { version, metadata })
 }
 
-impl Said {
+impl StatusFields {
     /// The metadata, starting with the fields of the established resource.
     pub(crate) fn metadata(&self) -> Vec<Metadata> {
         let mut metadata = self.time_and_creator();
@@ -128,17 +128,17 @@ impl Said {
         metadata
     }
 
-    fn words(&self) -> String {
-        let by = if self.creator.is_empty() { String::new() } else { format!(", says {}", self.creator) };
+    fn summary(&self) -> String {
+        let by = if self.creator.is_empty() { String::new() } else { format!(" by {}", self.creator) };
         match (&self.context, &self.environment) {
-            (Some(context), _) => format!("`{}` in `{context}`{by}", self.state),
-            (None, Some(environment)) => format!("`{}` in the environment `{environment}`{by}", self.state),
+            (Some(context), _) => format!("set to `{}` in `{context}`{by}", self.state),
+            (None, Some(environment)) => format!("set to `{}` in the environment `{environment}`{by}", self.state),
             (None, None) => format!("commented on{by}"),
         }
     }
 }
 
-async fn of_status(github: &GitHub<'_>, version: &Version, id: &str) -> Result<Said> {
+async fn of_status(github: &GitHub<'_>, version: &Version, id: &str) -> Result<StatusFields> {
     let number: u64 = id.parse().with_context(|| format!("the version's status, `{id}`, is not a number"))?;
     let found = github.statuses(&version.commit).find(|status| status.id == number).await;
     let found = match found {
@@ -149,7 +149,7 @@ async fn of_status(github: &GitHub<'_>, version: &Version, id: &str) -> Result<S
         anyhow!("status {id} does not exist on commit {} (any more)", version.commit)
             .hint("run a check to find the current statuses")
     })?;
-    let said = Said {
+    let fields = StatusFields {
         id: status.id,
         context: Some(status.context().to_owned()),
         creator: status.creator().to_owned(),
@@ -158,33 +158,33 @@ async fn of_status(github: &GitHub<'_>, version: &Version, id: &str) -> Result<S
         target_url: status.target_url.unwrap_or_default(),
         created_at: status.created_at,
         updated_at: status.updated_at,
-        ..Said::default()
+        ..StatusFields::default()
     };
     if let Some(gate) = &github.source().gate {
         // A version pinned by hand must pass the gate too.
-        let passes = State::parse(&gate.state).is_some_and(|state| state.word() == said.state)
-            && said.context.as_deref() == Some(github.source().gate_context(gate))
-            && counts_from(&gate.creators, &said.creator);
+        let passes = State::parse(&gate.state).is_some_and(|state| state.word() == fields.state)
+            && fields.context.as_deref() == Some(github.source().gate_context(gate))
+            && counts_from(&gate.creators, &fields.creator);
         if !passes {
             return Err(anyhow!(
                 "status {id} does not pass the gate: it is `{}` in `{}`, set by {}",
-                said.state,
-                said.context.as_deref().unwrap_or_default(),
-                said.creator
+                fields.state,
+                fields.context.as_deref().unwrap_or_default(),
+                fields.creator
             ));
         }
     }
-    Ok(said)
+    Ok(fields)
 }
 
-async fn of_deployment(github: &GitHub<'_>, version: &Version, id: &str, status: Option<&str>) -> Result<Said> {
+async fn of_deployment(github: &GitHub<'_>, version: &Version, id: &str, status: Option<&str>) -> Result<StatusFields> {
     let number: u64 = id.parse().with_context(|| format!("the version's deployment, `{id}`, is not a number"))?;
     let read = github.read(&github.of_repository(&format!("deployments/{number}"))).await;
     let deployment: Deployment = read.with_context(|| format!("cannot read deployment {id}"))?;
     if deployment.sha != version.commit {
         return Err(anyhow!("deployment {id} is for commit {}, not for {}", deployment.sha, version.commit));
     }
-    let mut said = Said {
+    let mut fields = StatusFields {
         id: deployment.id,
         environment: Some(deployment.environment),
         deployment: Some(deployment.id),
@@ -192,51 +192,51 @@ async fn of_deployment(github: &GitHub<'_>, version: &Version, id: &str, status:
         created_at: deployment.created_at,
         updated_at: deployment.updated_at,
         creator: deployment.creator.map(|creator| creator.login).unwrap_or_default(),
-        ..Said::default()
+        ..StatusFields::default()
     };
     let Some(status) = status else {
         // GitHub shows a deployment without statuses as pending.
-        "pending".clone_into(&mut said.state);
-        return Ok(said);
+        "pending".clone_into(&mut fields.state);
+        return Ok(fields);
     };
     let found = deployment::statuses(github, number).find(|found| found.id.to_string() == status).await?;
     let found = found.ok_or_else(|| anyhow!("deployment {id} has no status {status} (any more)"))?;
-    said.id = found.id;
-    said.state = found.state;
-    said.creator = found.creator.map(|creator| creator.login).unwrap_or_default();
-    said.target_url = [found.log_url, found.target_url, found.environment_url]
+    fields.id = found.id;
+    fields.state = found.state;
+    fields.creator = found.creator.map(|creator| creator.login).unwrap_or_default();
+    fields.target_url = [found.log_url, found.target_url, found.environment_url]
         .into_iter()
         .flatten()
         .find(|url| !url.is_empty())
         .unwrap_or_default();
     if let Some(description) = found.description.filter(|description| !description.is_empty()) {
-        said.description = description;
+        fields.description = description;
     }
-    (said.created_at, said.updated_at) = (found.created_at, found.updated_at);
+    (fields.created_at, fields.updated_at) = (found.created_at, found.updated_at);
     if let Some(gate) = &github.source().deployment
-        && !deployment::passes(gate, said.environment.as_deref(), &said.state, &said.creator)
+        && !deployment::passes(gate, fields.environment.as_deref(), &fields.state, &fields.creator)
     {
         return Err(anyhow!(
             "status {status} does not pass the gate: it is `{}` in environment `{}`, set by {}",
-            said.state,
-            said.environment.unwrap_or_default(),
-            said.creator
+            fields.state,
+            fields.environment.unwrap_or_default(),
+            fields.creator
         ));
     }
-    Ok(said)
+    Ok(fields)
 }
 
-async fn of_comment(github: &GitHub<'_>, id: &str) -> Result<Said> {
+async fn of_comment(github: &GitHub<'_>, id: &str) -> Result<StatusFields> {
     let number: u64 = id.parse().with_context(|| format!("the version's comment, `{id}`, is not a number"))?;
     let read = github.read(&github.of_repository(&format!("issues/comments/{number}"))).await;
     let comment: Comment = read.with_context(|| format!("cannot read comment {id}"))?;
-    Ok(Said {
+    Ok(StatusFields {
         id: comment.id,
         description: comment.body.unwrap_or_default(),
         target_url: comment.html_url.unwrap_or_default(),
         created_at: comment.created_at,
         updated_at: comment.updated_at,
         creator: comment.user.map(|user| user.login).unwrap_or_default(),
-        ..Said::default()
+        ..StatusFields::default()
     })
 }

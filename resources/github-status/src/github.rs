@@ -6,19 +6,19 @@ use jetway::{Context, Result};
 
 use crate::source::Source;
 
-/// The client, with the source that it was opened for.
+/// The client, and the source that it was created for.
 pub(crate) struct GitHub<'c> {
     client: jetway_github::GitHub<'c>,
     source: &'c Source,
 }
 
 impl<'c> GitHub<'c> {
-    /// For a verb whose container is not reused.
+    /// Creates a client without a cache, for a get or a put.
     pub(crate) fn new(context: &'c Context, source: &'c Source) -> Result<Self> {
         Ok(Self { client: jetway_github::GitHub::new(context, source.access(), source.http())?, source })
     }
 
-    /// For a check, whose container may be reused.
+    /// Creates a client with a cache for the next check in the same container.
     pub(crate) fn for_check(context: &'c Context, source: &'c Source) -> Result<Self> {
         Ok(Self { client: jetway_github::GitHub::for_check(context, source.access(), source.http())?, source })
     }

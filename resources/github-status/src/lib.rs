@@ -21,7 +21,7 @@ use jetway::{Context, NoParams, Resource, Response, Result};
 pub use jetway_github::LogLevel;
 pub use jetway_github::context_name::Contexts;
 pub use params::{Params as PutParams, StatusParams};
-pub use source::{Gate, GateOfDeployment, Source};
+pub use source::{DeploymentGate, Gate, Source};
 pub use version::Version;
 
 /// The resource type.
@@ -30,7 +30,7 @@ pub struct GithubStatus;
 
 impl Resource for GithubStatus {
     const NAME: &'static str = "github-status";
-    const ABOUT: &'static str = "Sets and follows commit statuses on GitHub, and gates jobs on them";
+    const ABOUT: &'static str = "Commit statuses on GitHub: set, follow, gate jobs on them";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
 
     type Source = Source;

@@ -115,9 +115,9 @@ impl Parameters for Params {
     fn rules(&self, problems: &mut Problems) {
         match (given(self.commit.as_ref()), given(self.path.as_ref())) {
             (Some(_), Some(_)) => problems.add("path", "excludes `commit`: both keys name the commit"),
-            // The only checkout in the inputs, which is seen once they are known.
+            // Means the only checkout in the inputs, which are not known yet.
             (None, None) => {}
-            // A hash needs no file; whether it is one is seen once the inputs are known.
+            // It may be a path or a hash; the inputs are not known yet.
             (Some(commit), None) => problems.require_input("commit", commit),
             (None, Some(path)) => problems.require_input("path", path),
         }

@@ -8,7 +8,7 @@ use jetway::http::StatusCode;
 use jetway::{Advise as _, Context, Interrupted, Metadata, Response, Result};
 
 use crate::deployment;
-use crate::get::Said;
+use crate::get::StatusFields;
 use crate::github::GitHub;
 use crate::params::Params;
 use crate::source::Source;
@@ -18,8 +18,8 @@ use crate::version::Version;
 use jetway_github::answer::Status;
 use jetway_github::comments;
 use jetway_github::inputs::Inputs;
-use jetway_github::refusal::refusal_says;
-use jetway_github::status::Planned;
+use jetway_github::refusal::has_status_and_message;
+use jetway_github::status::PlannedStatus;
 use jetway_github::with_api;
 
 /// The pauses between attempts to read a status back: about ten seconds in total.
@@ -33,8 +33,8 @@ const PAUSES: [Duration; 7] = [
     Duration::from_secs(4),
 ];
 
-/// The time after which no further attempt starts.
-const LONGEST_LOOK: Duration = Duration::from_secs(15);
+/// No further attempt to read a status back starts after this time.
+const MAX_READ_BACK: Duration = Duration::from_secs(15);
 
 /// Runs a put.
 pub(crate) async fn put(
@@ -50,21 +50,21 @@ pub(crate) async fn put(
             )));
         }
     }
-    // All inputs are read before the first request, so that a put with a mistake changes nothing.
+    // All inputs are read before the first request, so that a put with a mistake has no effect.
     let plan = Plan::read(context, source, params, inputs)?;
     let github = GitHub::new(context, source)?;
-    let done = with_api(&github, async || plan.carry_out(&github, params).await).await?;
+    let result = with_api(&github, async || plan.carry_out(&github, params).await).await?;
     github.finish();
-    Ok(done.finish(&plan))
+    Ok(result.finish(&plan))
 }
 
 /// The planned work of a put.
 #[derive(Debug)]
 struct Plan<'p> {
     subject: Subject,
-    statuses: Vec<Planned>,
+    statuses: Vec<PlannedStatus>,
     target_url: Option<String>,
-    deployment: Option<deployment::Planned<'p>>,
+    deployment: Option<deployment::PlannedDeployment<'p>>,
     comments: Vec<String>,
 }
 
@@ -76,63 +76,64 @@ impl<'p> Plan<'p> {
         let texts = Texts { build, log, source, params, inputs: &inputs, manner: subject.manner };
         let target_url = texts.target_url()?;
         let statuses = texts.statuses(target_url.as_deref())?;
-        let deployment = params.deployment.as_ref().map(|deployment| deployment::Planned::new(deployment, &texts));
+        let deployment =
+            params.deployment.as_ref().map(|deployment| deployment::PlannedDeployment::new(deployment, &texts));
         let comments = texts.comments()?;
         Ok(Self { subject, statuses, target_url, deployment, comments })
     }
 
-    async fn carry_out(&self, github: &GitHub<'_>, params: &Params) -> Result<Done> {
-        let mut done = Done::new(self.subject.commit.clone());
-        self.set_statuses(github, &mut done).await?;
-        self.deploy(github, &mut done).await?;
-        self.comment(github, params, &mut done).await?;
-        Ok(done)
+    async fn carry_out(&self, github: &GitHub<'_>, params: &Params) -> Result<PutResult> {
+        let mut result = PutResult::new(self.subject.commit.clone());
+        self.set_statuses(github, &mut result).await?;
+        self.deploy(github, &mut result).await?;
+        self.comment(github, params, &mut result).await?;
+        Ok(result)
     }
 
     /// Sets the statuses, and waits until they can be read back.
-    async fn set_statuses(&self, github: &GitHub<'_>, done: &mut Done) -> Result<()> {
+    async fn set_statuses(&self, github: &GitHub<'_>, result: &mut PutResult) -> Result<()> {
         for planned in &self.statuses {
-            let mut outcome = planned.set(github, &done.commit).await;
+            let mut outcome = planned.set(github, &result.commit).await;
             if let (Err(error), Some(head)) = (&outcome, &self.subject.head_of_pull_request)
-                && refusal_says(error, StatusCode::UNPROCESSABLE_ENTITY, "No commit found")
+                && has_status_and_message(error, StatusCode::UNPROCESSABLE_ENTITY, "No commit found")
             {
                 github.log().step(format_args!(
                     "{} does not exist on GitHub; setting the status on {head}, the head of the pull request",
-                    done.commit
+                    result.commit
                 ));
-                done.commit.clone_from(head);
-                outcome = planned.set(github, &done.commit).await;
+                result.commit.clone_from(head);
+                outcome = planned.set(github, &result.commit).await;
             }
             let status = outcome.with_context(|| {
-                format!("cannot set status `{}` of {} to `{}`", planned.context, done.commit, planned.state)
+                format!("cannot set status `{}` of {} to `{}`", planned.context, result.commit, planned.state)
             })?;
-            github.log().step(format_args!("set `{}` of {} to `{}`", planned.context, done.commit, planned.state));
-            done.statuses.push(status);
+            github.log().step(format_args!("set `{}` of {} to `{}`", planned.context, result.commit, planned.state));
+            result.statuses.push(status);
         }
-        wait_until_readable(github, &done.commit, &done.statuses).await
+        wait_until_readable(github, &result.commit, &result.statuses).await
     }
 
-    async fn deploy(&self, github: &GitHub<'_>, done: &mut Done) -> Result<()> {
+    async fn deploy(&self, github: &GitHub<'_>, result: &mut PutResult) -> Result<()> {
         let Some(planned) = &self.deployment else { return Ok(()) };
-        let told = planned.tell(github, &done.commit, self.target_url.as_deref()).await?;
-        let state = told.status.as_ref().map_or("made", |status| status.state.as_str());
+        let deployed = planned.set_status(github, &result.commit, self.target_url.as_deref()).await?;
+        let state = deployed.status.as_ref().map_or("created", |status| status.state.as_str());
         github.log().step(format_args!(
             "deployment {} of {} to `{}`: {state}",
-            told.deployment.id, done.commit, planned.params.environment
+            deployed.deployment.id, result.commit, planned.params.environment
         ));
-        done.deployment = Some(told);
+        result.deployment = Some(deployed);
         Ok(())
     }
 
-    async fn comment(&self, github: &GitHub<'_>, params: &Params, done: &mut Done) -> Result<()> {
+    async fn comment(&self, github: &GitHub<'_>, params: &Params, result: &mut PutResult) -> Result<()> {
         if self.comments.is_empty() && !params.delete_previous_comments {
             return Ok(());
         }
         let number = match self.subject.pull_request.number {
             Some(number) => number,
-            None => comments::pull_request_of(github, &done.commit).await?,
+            None => comments::pull_request_of(github, &result.commit).await?,
         };
-        done.pull_request = Some(number);
+        result.pull_request = Some(number);
         if params.delete_previous_comments {
             let deleted = comments::delete_ours(github, number).await?;
             let noun = if deleted == 1 { "comment" } else { "comments" };
@@ -141,20 +142,20 @@ impl<'p> Plan<'p> {
         for body in &self.comments {
             let comment = comments::add(github, number, body).await?;
             github.log().step(format_args!("added a comment to pull request {number}"));
-            done.comments.push(comment);
+            result.comments.push(comment);
         }
         Ok(())
     }
 }
 
-/// Waits, for a limited time, until GitHub returns the new statuses, because the get after the put must find them. GitHub has
-/// confirmed the statuses, so a failure to list them is not an error.
+/// Waits for a limited time until GitHub lists the new statuses, because the get after the put must find them. If they cannot be
+/// listed, this only warns, because GitHub has already confirmed that they are set.
 async fn wait_until_readable(github: &GitHub<'_>, commit: &str, set: &[Status]) -> Result<()> {
     let mut missing: Vec<u64> = set.iter().map(|status| status.id).filter(|id| *id != 0).collect();
     let begin = Instant::now();
     let mut failure = None;
     for pause in PAUSES.into_iter().map(Some).chain([None]) {
-        match look_for(github, commit, &mut missing).await {
+        match drop_readable(github, commit, &mut missing).await {
             Ok(()) => failure = None,
             Err(error) if Interrupted::caused(&error) => return Err(error),
             Err(error) => failure = Some(error),
@@ -162,7 +163,7 @@ async fn wait_until_readable(github: &GitHub<'_>, commit: &str, set: &[Status]) 
         if missing.is_empty() {
             return Ok(());
         }
-        match pause.filter(|_| begin.elapsed() < LONGEST_LOOK) {
+        match pause.filter(|_| begin.elapsed() < MAX_READ_BACK) {
             Some(pause) => github.context().interrupt().sleep(pause).await?,
             None => break,
         }
@@ -175,8 +176,8 @@ async fn wait_until_readable(github: &GitHub<'_>, commit: &str, set: &[Status]) 
     Ok(())
 }
 
-/// Removes the statuses from `missing` that GitHub lists.
-async fn look_for(github: &GitHub<'_>, commit: &str, missing: &mut Vec<u64>) -> Result<()> {
+/// Removes the statuses that GitHub lists from `missing`.
+async fn drop_readable(github: &GitHub<'_>, commit: &str, missing: &mut Vec<u64>) -> Result<()> {
     let mut pages = github.statuses(commit);
     while !missing.is_empty()
         && let Some(page) = pages.next().await?
@@ -188,16 +189,16 @@ async fn look_for(github: &GitHub<'_>, commit: &str, missing: &mut Vec<u64>) -> 
 
 /// The result of a put.
 #[derive(Debug)]
-struct Done {
-    /// The put's commit.
+struct PutResult {
+    /// The commit that the statuses are set on.
     commit: String,
     statuses: Vec<Status>,
-    deployment: Option<deployment::Told>,
+    deployment: Option<deployment::DeploymentResult>,
     comments: Vec<comments::Comment>,
     pull_request: Option<u64>,
 }
 
-impl Done {
+impl PutResult {
     fn new(commit: String) -> Self {
         Self { commit, statuses: Vec::new(), deployment: None, comments: Vec::new(), pull_request: None }
     }
@@ -207,10 +208,10 @@ impl Done {
         let last = self.statuses.iter().rfind(|status| status.id != 0);
         let version = match (last, &self.deployment, self.comments.last()) {
             (Some(status), _, _) => Version::of_status(commit, status.id),
-            (None, Some(told), _) => Version::of_deployment(
+            (None, Some(deployed), _) => Version::of_deployment(
                 commit,
-                told.deployment.id,
-                told.status.as_ref().map(|status| status.id).filter(|id| *id != 0),
+                deployed.deployment.id,
+                deployed.status.as_ref().map(|status| status.id).filter(|id| *id != 0),
             ),
             (None, None, Some(comment)) if comment.id != 0 => {
                 Version { commit: commit.clone(), comment: Some(comment.id.to_string()), ..Version::default() }
@@ -227,17 +228,17 @@ impl Done {
         let mut metadata = Vec::new();
         match self.statuses.as_slice() {
             [] => {}
-            [status] => metadata.extend(said(status).metadata()),
+            [status] => metadata.extend(fields(status).metadata()),
             [first, ..] => {
-                metadata.extend(said(first).time_and_creator());
+                metadata.extend(fields(first).time_and_creator());
                 metadata.extend(self.statuses.iter().map(|status| Metadata::new(status.context(), &status.state)));
             }
         }
         metadata.push(Metadata::new("commit", &self.commit));
-        if let Some(told) = &self.deployment {
-            let state = told.status.as_ref().map_or("made", |status| status.state.as_str());
+        if let Some(deployed) = &self.deployment {
+            let state = deployed.status.as_ref().map_or("created", |status| status.state.as_str());
             let environment = plan.deployment.as_ref().map_or("", |planned| planned.params.environment.as_str());
-            let text = format!("{} to {environment}: {state}", told.deployment.id);
+            let text = format!("{} to {environment}: {state}", deployed.deployment.id);
             metadata.push(Metadata::new("deployment", text));
         }
         if let Some(number) = self.pull_request {
@@ -252,8 +253,8 @@ impl Done {
     }
 }
 
-fn said(status: &Status) -> Said {
-    Said {
+fn fields(status: &Status) -> StatusFields {
+    StatusFields {
         id: status.id,
         state: status.state.clone(),
         context: Some(status.context().to_owned()),
@@ -262,6 +263,6 @@ fn said(status: &Status) -> Said {
         created_at: status.created_at.clone(),
         updated_at: status.updated_at.clone(),
         creator: status.creator().to_owned(),
-        ..Said::default()
+        ..StatusFields::default()
     }
 }

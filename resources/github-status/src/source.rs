@@ -96,7 +96,7 @@ pub struct Source {
 
     /// Follows deployments instead of commit statuses: each deployment that reaches the state is a version. Puts are
     /// then rejected, because their versions would pass as such a deployment.
-    pub deployment: Option<GateOfDeployment>,
+    pub deployment: Option<DeploymentGate>,
 
     /// Additional CA certificates to trust, in PEM format.
     #[serde(default)]
@@ -143,7 +143,7 @@ pub struct Gate {
 
 /// The conditions on a deployment status.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct GateOfDeployment {
+pub struct DeploymentGate {
     /// The environment, such as `production`.
     pub environment: String,
 
@@ -248,7 +248,7 @@ impl Source {
         self.v4_endpoint.as_ref().map(|endpoint| endpoint.trim().to_owned()).filter(|endpoint| !endpoint.is_empty())
     }
 
-    /// What the client needs to know of the repository and the credentials.
+    /// The settings of the API client.
     pub(crate) fn access(&self) -> Access {
         Access {
             type_name: "github-status",
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn refs_cannot_lead_to_another_path() {
+    fn is_ref_rejects_names_that_change_the_path_of_a_request() {
         for text in ["main", "feature/x", "pull/1/head", "ümlaut", "a.b"] {
             assert!(is_ref(text), "{text}");
         }
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn the_repository_may_be_given_in_parts() {
+    fn repository_is_joined_from_owner_and_repo() {
         let repository = |value: serde_json::Value| serde_json::from_value::<Source>(value).unwrap().repository();
         assert_eq!(repository(serde_json::json!({ "owner": "o", "repo": "n" })), "o/n");
         assert_eq!(repository(serde_json::json!({ "repo": "o/n" })), "o/n");
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn the_branch_is_master_when_nothing_else_is_named() {
+    fn branch_defaults_to_master() {
         assert_eq!(source(&serde_json::json!({})).followed(), Followed::Ref("master"));
         assert_eq!(source(&serde_json::json!({ "branch": "b" })).followed(), Followed::Ref("b"));
         let requests = source(&serde_json::json!({ "branch": "b", "pull_requests": true }));

@@ -26,8 +26,8 @@ pub(crate) struct Subject {
     pub(crate) manner: Manner,
     pub(crate) commit: String,
     pub(crate) pull_request: PullRequest,
-    /// The head of the pull request whose checkout `commit` names, if the checkout is at another commit: GitHub does not know a
-    /// merge that the get of the pull request created.
+    /// The head of the pull request, if `commit` is the checkout of a pull request that is at another commit. A merge that the
+    /// get created does not exist on GitHub, so the status is set on this head instead.
     pub(crate) head_of_pull_request: Option<String>,
 }
 

@@ -1,8 +1,8 @@
 //! Builds the statuses and comments of a put from params, files and variables.
 //!
-//! An invalid optional field (description, URL) does not stop a status: it is dropped with a warning.
+//! If an optional field (description, URL) is invalid, the status is set without it, with a warning.
 
-use jetway::{Advise as _, BuildMetadata, Result, Unknown, anyhow};
+use jetway::{Advise as _, BuildMetadata, Result, UnknownVariables, anyhow};
 
 use crate::params::{Params, StatusParams, given};
 use crate::source::Source;
@@ -14,7 +14,7 @@ use jetway_github::inputs::Inputs;
 use jetway_github::log::Log;
 use jetway_github::put_texts::PutTexts;
 use jetway_github::state::State;
-use jetway_github::status::Planned;
+use jetway_github::status::PlannedStatus;
 use jetway_github::variables::fill;
 
 /// The inputs for the texts of a put.
@@ -29,7 +29,7 @@ pub(crate) struct Texts<'p> {
 
 impl Texts<'_> {
     /// The statuses to set. Empty if a put by `path` sets no state, as in the established pull-request resource.
-    pub(crate) fn statuses(&self, target_url: Option<&str>) -> Result<Vec<Planned>> {
+    pub(crate) fn statuses(&self, target_url: Option<&str>) -> Result<Vec<PlannedStatus>> {
         let params = self.params;
         if !params.statuses.is_empty() {
             let statuses = params.statuses.iter().enumerate();
@@ -50,7 +50,7 @@ impl Texts<'_> {
 
     /// Builds one status for each context of an entry. Keys that the entry does not set are taken from the params. `at`
     /// is the path of its keys.
-    fn status(&self, one: &StatusParams, at: &str, target_url: Option<&str>) -> Result<Vec<Planned>> {
+    fn status(&self, one: &StatusParams, at: &str, target_url: Option<&str>) -> Result<Vec<PlannedStatus>> {
         let typed = given(one.state.as_ref()).or_else(|| self.params.state());
         let state = typed.and_then(State::parse).or_else(|| self.state_of_build());
         let state = state.ok_or_else(|| {
@@ -72,8 +72,12 @@ impl Texts<'_> {
             (None, None) => self.description(typed.unwrap_or(state.word()))?,
         };
         let description = fit(&self.without_emoji("description", &description));
-        let planned =
-            |context| Planned { context, state, description: description.clone(), target_url: target_url.clone() };
+        let planned = |context| PlannedStatus {
+            context,
+            state,
+            description: description.clone(),
+            target_url: target_url.clone(),
+        };
         Ok(self.context_names(one).into_iter().map(planned).collect())
     }
 
@@ -92,10 +96,11 @@ impl Texts<'_> {
         own.into_iter().map(|context| self.context_name(one, Some(context))).collect()
     }
 
-    /// The context. A put by `commit` follows the status resource: the source's context, unchanged. A put by `path` follows the
-    /// pull-request resource: two parts, each with a default. The source's or the put's own context overrides defaults.
+    /// The context of a status. A put with `commit` behaves like the status resource: it uses the source's context as it is. A
+    /// put with `path` behaves like the pull-request resource: the context has two parts, each with a default. A context in the
+    /// source or in the params overrides the defaults.
     fn context_name(&self, one: &StatusParams, own: Option<&str>) -> String {
-        let own = own.map(|name| fill(self.build, self.log, "context", name, Unknown::Stays));
+        let own = own.map(|name| fill(self.build, self.log, "context", name, UnknownVariables::Keep));
         let of_source = self.source.own_context().map(str::to_owned);
         // As in the `cogito` resource, the job's name is the context if only a prefix is set.
         let of_job = || self.build.job_name.clone().filter(|_| self.source.names_contexts_by_job());
@@ -218,10 +223,10 @@ impl Texts<'_> {
     }
 
     /// How to treat unknown variables, which the two established resources treat differently.
-    fn unknown(&self) -> Unknown {
+    fn unknown(&self) -> UnknownVariables {
         match self.manner {
-            Manner::Commit => Unknown::Empties,
-            Manner::PullRequest => Unknown::Stays,
+            Manner::Commit => UnknownVariables::Remove,
+            Manner::PullRequest => UnknownVariables::Keep,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a resource tells the client about its repository: the API, the credentials and the hints of errors.
+//! How to reach a repository: the URL of the API, the credentials and the hints of errors.
 
 use jetway::http::Url;
 use jetway::web_token::SigningKey;
@@ -10,13 +10,13 @@ use crate::log::LogLevel;
 /// The repository of a source, and how to log in to its server.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// The name of the type, for the file of the cache.
+    /// The name of the resource type. It is part of the name of the cache file.
     pub type_name: &'static str,
     /// The URL of the REST API, without a trailing slash.
     pub api: String,
     /// The source's key for that URL.
     pub endpoint_key: &'static str,
-    /// The URL of the GraphQL API; `None` for the one of the server in `api`.
+    /// The URL of the GraphQL API. If `None`, it is derived from `api`.
     pub graphql: Option<String>,
     /// `OWNER/NAME`.
     pub repository: String,
@@ -44,8 +44,8 @@ pub struct Hints {
 }
 
 impl Access {
-    /// The possible URLs of the REST API. A URL without a path may be the one of a GitHub Enterprise or Gitea server, whose
-    /// API is below a path.
+    /// The possible URLs of the REST API. A URL without a path may be that of a GitHub Enterprise or Gitea server, whose API
+    /// has a path.
     pub(crate) fn possible_apis(&self) -> Vec<String> {
         let api = &self.api;
         let is_server = Url::parse(api)
@@ -59,7 +59,7 @@ impl Access {
         self.repository.split_once('/').map_or(self.repository.as_str(), |(_, name)| name)
     }
 
-    /// Adds the problems of the credentials: a source has either a token or an App.
+    /// Validates the credentials: a source has either a token or an App.
     pub fn credential_rules(&self, problems: &mut Problems) {
         let is_given = |secret: Option<&Secret>| secret.is_some_and(|secret| !secret.expose().trim().is_empty());
         let app = [
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repositories_are_owner_and_name() {
+    fn is_repository_accepts_only_owner_and_name() {
         for text in ["o/n", "my-org/my.repo_1"] {
             assert!(is_repository(text), "{text}");
         }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_api_may_be_below_a_server_without_a_path() {
+    fn possible_apis_of_a_url_without_a_path_have_the_known_paths() {
         let apis = |api: &str| {
             let access = Access {
                 type_name: "test",

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gitea_is_known_by_the_path_of_its_api() {
+    fn is_gitea_depends_on_the_path_of_the_api() {
         assert!(is_gitea("https://gitea.example/api/v1") && is_gitea("https://example.com/gitea/api/v1/"));
         for api in ["https://api.github.com", "https://ghe.example/api/v3", "https://gitea.example"] {
             assert!(!is_gitea(api), "{api}");
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_have_a_scheme_and_a_host() {
+    fn is_page_requires_a_scheme_and_a_host() {
         for text in ["https://ci.example.com/builds/1", "http://127.0.0.1:8080", "HTTPS://ci.example.com?vars=%7B%7D"] {
             assert!(is_page(text), "{text}");
         }

@@ -9,7 +9,7 @@ use crate::lenient;
 
 /// A status of a commit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "StatusAnswer")]
+#[serde(from = "StatusResponse")]
 pub struct Status {
     /// Gitea numbers the statuses of each commit from 1. It is 0 if the response has no id.
     pub id: u64,
@@ -34,7 +34,7 @@ pub struct Status {
 /// A status as servers send it: GitHub names its state `state`, Gitea and Forgejo name it `status`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct StatusAnswer {
+struct StatusResponse {
     #[serde(deserialize_with = "lenient::number")]
     id: u64,
     #[serde(deserialize_with = "lenient::text")]
@@ -57,8 +57,8 @@ struct StatusAnswer {
     creator: Option<User>,
 }
 
-impl From<StatusAnswer> for Status {
-    fn from(answer: StatusAnswer) -> Self {
+impl From<StatusResponse> for Status {
+    fn from(answer: StatusResponse) -> Self {
         Self {
             id: answer.id,
             url: answer.url,

@@ -8,15 +8,15 @@ use jetway::web_token::SigningKey;
 use jetway::{Result, Secret};
 use serde_json::json;
 
-/// How far a JWT's issue time is set back, to allow for clock skew.
-const BEFORE: Duration = Duration::from_mins(1);
+/// How far the issue time of a JWT is set back, because clocks differ.
+const CLOCK_SKEW: Duration = Duration::from_mins(1);
 
 /// The lifetime of a JWT; GitHub accepts ten minutes at most.
-const HOLDS: Duration = Duration::from_mins(9);
+const JWT_LIFETIME: Duration = Duration::from_mins(9);
 
 /// Creates a JWT that authenticates as the App itself.
-pub(crate) fn token(key: &SigningKey, app: &str, now: SystemTime) -> Result<Secret> {
+pub(crate) fn sign_jwt(key: &SigningKey, app: &str, now: SystemTime) -> Result<Secret> {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let claims = json!({ "iat": seconds(now - BEFORE), "exp": seconds(now + HOLDS), "iss": app.trim() });
+    let claims = json!({ "iat": seconds(now - CLOCK_SKEW), "exp": seconds(now + JWT_LIFETIME), "iss": app.trim() });
     key.token(&[], &claims).context("cannot create a token for the GitHub App")
 }

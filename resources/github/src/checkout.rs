@@ -11,12 +11,12 @@ use crate::inputs::Inputs;
 use crate::remote::{self, Remote};
 
 /// The maximum length of a chain of symbolic refs.
-const DEEPEST: usize = 5;
+const MAX_SYMBOLIC_REFS: usize = 5;
 
-/// Fails if a checkout is of another repository than the resource's. `name` is its path in the inputs.
+/// Returns an error if the checkout belongs to a repository other than the resource's. `name` is its path in the inputs.
 pub fn require_repository(inputs: &Inputs, access: &Access, name: &str, directory: &Path) -> Result<()> {
     let remotes = remotes(inputs, directory);
-    let Some(another) = remote::of_another(&remotes, &access.repository, &access.api) else { return Ok(()) };
+    let Some(another) = remote::find_other_repository(&remotes, &access.repository, &access.api) else { return Ok(()) };
     Err(anyhow!(
         "the checkout `{name}` belongs to `{}` (remote `{}`), but `repository` of the source is `{}`",
         another.repository,
@@ -26,7 +26,7 @@ pub fn require_repository(inputs: &Inputs, access: &Access, name: &str, director
     .hint("use a checkout of this repository; a commit given by its hash or by a file is not compared with the repository"))
 }
 
-/// A repository's directories: the one of the checkout, and the one that all worktrees share.
+/// The git directories of a checkout: its own, and the one that all worktrees of the repository share.
 #[derive(Debug)]
 struct Directories {
     own: PathBuf,
@@ -43,7 +43,7 @@ pub fn head(inputs: &Inputs, directory: &Path) -> Result<String> {
     }
     let head = directories.own.join("HEAD");
     let mut content = inputs.read(&head).context("cannot read its `HEAD`")?;
-    for _ in 0..DEEPEST {
+    for _ in 0..MAX_SYMBOLIC_REFS {
         let line = content.trim();
         let Some(name) = line.strip_prefix("ref:").map(str::trim) else {
             return if is_commit_hash(line) {
@@ -130,10 +130,10 @@ fn read_packed(file: &Path, name: &str) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// Resolves a directory that one of git's files names, relative to `base`.
+/// Resolves the path of a directory in one of git's files, relative to `base`.
 ///
-/// A worktree names its repository by the path in the container that created it. The inputs are in another directory here, so
-/// this resolves the end of that path below the inputs.
+/// A worktree stores the absolute path of its repository in the container that created it. This container has the inputs in
+/// another directory, so only the end of that path is resolved, below the inputs.
 fn locate(inputs: &Inputs, base: &Path, target: &Path) -> Result<PathBuf> {
     let as_written = inputs.resolve(&base.join(target));
     if let Ok(Some(found)) = &as_written {
@@ -168,8 +168,8 @@ pub struct PullRequest {
     pub metadata: Vec<Metadata>,
 }
 
-/// The maximum number of metadata entries that are copied from another resource.
-const MOST_METADATA: usize = 50;
+/// The maximum number of metadata entries that a put copies from another resource.
+const MAX_METADATA_ENTRIES: usize = 50;
 
 impl PullRequest {
     /// Reads the pull request of the checkout in `directory`.
@@ -204,7 +204,7 @@ impl PullRequest {
                     serde_json::from_str(&text).context("cannot parse `.git/resource/metadata.json`")?;
                 found.metadata = entries
                     .into_iter()
-                    .take(MOST_METADATA)
+                    .take(MAX_METADATA_ENTRIES)
                     .map(|entry| Metadata::new(entry.name, entry.value))
                     .collect();
             }
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_detached_or_a_branch_loose_or_packed() {
+    fn head_resolves_detached_heads_loose_refs_and_packed_refs() {
         let hash = format!("{HASH}\n");
         for files in [
             &[("c/.git/HEAD", hash.as_str())][..],
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worktree_is_found_though_its_repository_was_elsewhere() {
+    fn head_resolves_a_worktree_whose_repository_was_moved() {
         let fixture = Fixture::new(&[
             ("repo/.git/HEAD", "ref: refs/heads/main\n"),
             ("repo/.git/refs/heads/side", HASH),
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_submodule_is_a_checkout_of_its_own() {
+    fn head_resolves_the_commit_of_a_submodule() {
         let fixture = Fixture::new(&[
             ("repo/.git/HEAD", "ref: refs/heads/main\n"),
             ("repo/.git/modules/sub/HEAD", HASH),
@@ -295,12 +295,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_outside_of_the_inputs_is_read() {
+    fn head_rejects_paths_outside_the_inputs() {
         let outside = Fixture::new(&[("repo/HEAD", HASH)]);
         let target = format!("gitdir: {}/repo\n", outside.root.path().display());
         let fixture = Fixture::new(&[("c/.git", target.as_str())]);
         let error = format!("{:#}", fixture.head("c").unwrap_err());
-        assert!(error.contains("leads out of the directory of the inputs"), "{error}");
+        assert!(error.contains("outside the directory of the inputs"), "{error}");
         for name in ["../../../etc/passwd", "refs/heads/../../../x", "/etc/passwd"] {
             let head = format!("ref: {name}\n");
             let fixture = Fixture::new(&[("c/.git/HEAD", head.as_str())]);
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_checkout_is_an_error_in_words() {
+    fn head_explains_why_a_directory_is_not_a_checkout() {
         for (files, words) in [
             (&[("c/x", "")][..], "it has no `.git`"),
             (&[("c/.git/HEAD", "ref: refs/heads/main\n")], "its branch `refs/heads/main` has no commit yet"),

@@ -11,7 +11,7 @@ use crate::credentials::{app, as_app};
 use crate::gitea::open_pull_request_of;
 use crate::github::GitHub;
 use crate::lenient;
-use crate::refusal::{explained, is_gone, refusal};
+use crate::refusal::{error_status, explained, is_gone};
 
 /// A comment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ pub async fn add(github: &GitHub<'_>, number: u64, body: &str) -> Result<Comment
         .with_context(|| format!("cannot add a comment to pull request {number}"))
 }
 
-/// Deletes our earlier comments and returns their number.
+/// Deletes the earlier comments of this login, and returns how many it deleted.
 pub async fn delete_ours(github: &GitHub<'_>, number: u64) -> Result<usize> {
     let work = async {
         let path = github.of_repository(&format!("issues/{number}/comments"));
@@ -88,7 +88,7 @@ pub async fn delete_ours(github: &GitHub<'_>, number: u64) -> Result<usize> {
     work.await.with_context(|| format!("cannot delete the previous comments on pull request {number}"))
 }
 
-/// The login that creates our comments. For an App it ends with `[bot]`.
+/// The login that the token's comments have. The login of an App ends with `[bot]`.
 async fn login(github: &GitHub<'_>) -> Result<String> {
     #[derive(Deserialize)]
     struct App {
@@ -110,7 +110,7 @@ async fn login(github: &GitHub<'_>) -> Result<String> {
     match github.read::<User>("/user").await {
         Ok(user) => Ok(user.login),
         // An installation token belongs to no user. The GraphQL API returns the App's login.
-        Err(error) if refusal(&error) == Some(StatusCode::FORBIDDEN) && !github.is_gitea() => {
+        Err(error) if error_status(&error) == Some(StatusCode::FORBIDDEN) && !github.is_gitea() => {
             let request = github
                 .server()
                 .request_to(&Method::POST, &github.server().graphql())

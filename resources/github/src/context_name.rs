@@ -6,7 +6,7 @@ use serde::Deserialize;
 /// The first part of the default context of the established pull-request resource.
 pub const DEFAULT_BASE: &str = "concourse-ci";
 
-/// The second part.
+/// The second part of that default context.
 pub const DEFAULT: &str = "status";
 
 /// One or several contexts.
@@ -20,7 +20,7 @@ pub enum Contexts {
 }
 
 impl Contexts {
-    /// The contexts that are not empty.
+    /// The contexts, without empty ones.
     pub fn given(&self) -> Vec<&str> {
         let all = match self {
             Self::One(context) => std::slice::from_ref(context),
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_joined_as_paths_are() {
+    fn join_resolves_segments_like_a_path() {
         for (base, name, joined) in [
             ("concourse-ci", "status", "concourse-ci/status"),
             ("a/", "/b", "a/b"),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_any_text() {
+    fn matches_treats_star_as_any_text() {
         for (pattern, name) in
             [("*", ""), ("*", "a/b"), ("ci/*", "ci/test"), ("a*b*c", "a-b-bc"), ("a", "a"), ("*test", "test-test")]
         {

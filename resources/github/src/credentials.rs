@@ -11,20 +11,20 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::access::Access;
-use crate::app::token as app_token;
+use crate::app::sign_jwt;
 use crate::refusal::explained;
 use crate::server::Server;
 use crate::store::Login;
 
-/// The minimum remaining lifetime of a cached token, in seconds.
-const MARGIN: i64 = 5 * 60;
+/// A cached token is used only if it is valid for at least this time, in seconds.
+const MIN_LIFETIME: i64 = 5 * 60;
 
 /// A token for the repository, and whether it was cached.
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
     pub(crate) secret: Secret,
-    /// Whether an earlier check cached it: it may have been revoked since.
-    pub(crate) is_kept: bool,
+    /// Whether it comes from the cache of an earlier check. It may have been revoked since then.
+    pub(crate) is_cached: bool,
 }
 
 /// The App's id and key, if the resource authenticates as an App.
@@ -38,25 +38,25 @@ pub(crate) async fn token(server: &Server<'_>) -> Result<Token> {
     let access = server.access();
     let Some((id, private_key)) = app(access) else {
         let given = access.access_token.as_ref().map(|token| token.expose().trim()).unwrap_or_default();
-        return Ok(Token { secret: Secret::new(given), is_kept: false });
+        return Ok(Token { secret: Secret::new(given), is_cached: false });
     };
     let installation = access.installation_id.as_deref().unwrap_or_default();
     let login = Login { private_key, names: [&access.api, id, installation, &access.repository] };
     let now = Timestamp::now().as_second();
-    if let Some((secret, _)) = server.kept_token(&login).filter(|(_, ends)| *ends > now + MARGIN) {
-        return Ok(Token { secret, is_kept: true });
+    if let Some((secret, _)) = server.kept_token(&login).filter(|(_, expiry)| *expiry > now + MIN_LIFETIME) {
+        return Ok(Token { secret, is_cached: true });
     }
-    let (secret, ends) = installation_token(server, id, private_key)
+    let (secret, expiry) = installation_token(server, id, private_key)
         .await
         .with_context(|| format!("cannot log in as the GitHub App `{id}`"))?;
-    server.keep_token(&login, &secret, ends);
-    Ok(Token { secret, is_kept: false })
+    server.keep_token(&login, &secret, expiry);
+    Ok(Token { secret, is_cached: false })
 }
 
 /// Authenticates a request as the App itself, not as an installation.
 pub(crate) fn as_app(request: HttpRequest, id: &str, private_key: &Secret) -> Result<HttpRequest> {
     let key = SigningKey::parse(private_key.expose()).map_err(|problem| anyhow!("`private_key` {problem}"))?;
-    Ok(request.bearer(&app_token(&key, id, SystemTime::now())?))
+    Ok(request.bearer(&sign_jwt(&key, id, SystemTime::now())?))
 }
 
 /// Requests an installation token for this repository only. Also returns its expiry, in seconds since 1970.
@@ -66,7 +66,7 @@ async fn installation_token(server: &Server<'_>, id: &str, private_key: &Secret)
         id: u64,
     }
     #[derive(Deserialize)]
-    struct Granted {
+    struct AccessToken {
         token: Secret,
         expires_at: String,
     }
@@ -88,8 +88,8 @@ async fn installation_token(server: &Server<'_>, id: &str, private_key: &Secret)
         // A retry may create a surplus token, which is harmless because it expires.
         .repeatable();
     let answer = as_app(request, id, private_key)?.send().await;
-    let granted: Granted = explained(answer, access.hints)?.json().await?;
-    server.console().redactor().add(granted.token.expose());
-    let ends: Timestamp = granted.expires_at.parse().context("cannot parse the expiry time of the token")?;
-    Ok((granted.token, ends.as_second()))
+    let created: AccessToken = explained(answer, access.hints)?.json().await?;
+    server.console().redactor().add(created.token.expose());
+    let expiry: Timestamp = created.expires_at.parse().context("cannot parse the expiry time of the token")?;
+    Ok((created.token, expiry.as_second()))
 }

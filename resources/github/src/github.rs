@@ -14,9 +14,9 @@ use crate::access::{Access, is_commit_hash};
 use crate::answer::Status;
 use crate::credentials::{self, Token};
 use crate::log::Log;
-use crate::refusal::{NotUnderstood, Refused, explained, refusal};
+use crate::refusal::{ErrorResponse, NotApiResponse, error_status, explained};
 use crate::server::{Server, escape_path};
-use crate::store::Answer;
+use crate::store::CachedPage;
 
 /// The page size, which is the maximum that GitHub accepts.
 const PAGE: &str = "per_page=100";
@@ -29,7 +29,7 @@ const GITEA_PAGE: &str = "limit=100";
 const MOST_PAGES: u32 = 100;
 
 /// The maximum size of the response to a create request, in bytes.
-const LARGEST_ANSWER: u64 = 4 * 1024 * 1024;
+const MAX_RESPONSE: u64 = 4 * 1024 * 1024;
 
 /// The API of one server, for one repository.
 pub struct GitHub<'c> {
@@ -37,28 +37,29 @@ pub struct GitHub<'c> {
     /// Whether any request has succeeded.
     has_answered: Cell<bool>,
     token: RefCell<Option<Token>>,
-    budget: Cell<Option<Budget>>,
+    rate_limit: Cell<Option<RateLimit>>,
 }
 
 /// The state of the rate limit.
 #[derive(Debug, Clone, Copy)]
-struct Budget {
+struct RateLimit {
     limit: u64,
-    left: u64,
-    renewed: i64,
+    remaining: u64,
+    /// When the limit is reset, in seconds since 1970.
+    reset: i64,
 }
 
-/// Runs a verb. If the server does not respond like an API, runs it again with each other possible API URL.
+/// Runs a verb. If the responses do not come from an API, runs it again with each of the other possible API URLs.
 pub async fn with_api<T>(github: &GitHub<'_>, verb: impl AsyncFn() -> Result<T>) -> Result<T> {
     let key = github.access().endpoint_key;
     let mut error = match verb().await {
-        Err(error) if github.may_be_elsewhere(&error) => error,
+        Err(error) if github.should_try_other_api(&error) => error,
         outcome => return outcome,
     };
     for api in github.access().possible_apis().into_iter().skip(1) {
         github.server.move_to(api.clone());
         match verb().await {
-            Err(another) if github.may_be_elsewhere(&another) => {}
+            Err(another) if github.should_try_other_api(&another) => {}
             outcome => {
                 github.log().warn(format_args!("the API of the server is at `{api}`; set `{key}` to this URL"));
                 return outcome;
@@ -72,18 +73,18 @@ pub async fn with_api<T>(github: &GitHub<'_>, verb: impl AsyncFn() -> Result<T>)
 }
 
 impl<'c> GitHub<'c> {
-    /// For a verb whose container is not reused.
+    /// Creates a client without a cache, for a get or a put.
     pub fn new(context: &'c Context, access: Access, http: HttpSettings) -> Result<Self> {
         Ok(Self::of(Server::new(context, access, http)?))
     }
 
-    /// For a check, whose container may be reused.
+    /// Creates a client with a cache for the next check in the same container.
     pub fn for_check(context: &'c Context, access: Access, http: HttpSettings) -> Result<Self> {
         Ok(Self::of(Server::for_check(context, access, http)?))
     }
 
     fn of(server: Server<'c>) -> Self {
-        Self { server, has_answered: Cell::default(), token: RefCell::default(), budget: Cell::default() }
+        Self { server, has_answered: Cell::default(), token: RefCell::default(), rate_limit: Cell::default() }
     }
 
     /// The server, for requests without the repository's token.
@@ -121,17 +122,17 @@ impl<'c> GitHub<'c> {
         self.server.request(method, path)
     }
 
-    /// Whether to try another API URL of the server: no request has succeeded yet, and the server responds with not found, or not
-    /// like an API.
-    fn may_be_elsewhere(&self, error: &Error) -> bool {
+    /// Whether to try another API URL of the server: no request has succeeded yet, and the response is "not found" or does not
+    /// come from an API.
+    fn should_try_other_api(&self, error: &Error) -> bool {
         if self.has_answered.get() || self.access().possible_apis().len() == 1 {
             return false;
         }
-        match error.downcast_ref::<Refused>() {
+        match error.downcast_ref::<ErrorResponse>() {
             Some(refused) => {
                 refused.status == StatusCode::NOT_FOUND || (refused.status.is_client_error() && !refused.is_of_api)
             }
-            None => error.downcast_ref::<NotUnderstood>().is_some(),
+            None => error.downcast_ref::<NotApiResponse>().is_some(),
         }
     }
 
@@ -140,7 +141,7 @@ impl<'c> GitHub<'c> {
         let token = self.token().await?;
         let answer = explained(request.clone().bearer(&token.secret).send().await, self.access().hints);
         let answer = match answer {
-            Err(error) if token.is_kept && refusal(&error) == Some(StatusCode::UNAUTHORIZED) => {
+            Err(error) if token.is_cached && error_status(&error) == Some(StatusCode::UNAUTHORIZED) => {
                 self.forget_token();
                 let token = self.token().await?;
                 explained(request.bearer(&token.secret).send().await, self.access().hints)
@@ -148,7 +149,7 @@ impl<'c> GitHub<'c> {
             answer => answer,
         };
         if let Ok(answer) = &answer {
-            self.budget.set(Budget::of(answer.headers()).or(self.budget.get()));
+            self.rate_limit.set(RateLimit::of(answer.headers()).or(self.rate_limit.get()));
         }
         answer
     }
@@ -167,7 +168,7 @@ impl<'c> GitHub<'c> {
                 Ok(answer)
             }
             Err(error) if error.downcast_ref::<TransportError>().is_some() || Interrupted::caused(&error) => Err(error),
-            Err(error) => Err(error.context(NotUnderstood)),
+            Err(error) => Err(error.context(NotApiResponse)),
         }
     }
 
@@ -178,7 +179,7 @@ impl<'c> GitHub<'c> {
             return self.decode(response).await;
         }
         self.has_answered.set(true);
-        let body = match response.bytes(LARGEST_ANSWER).await {
+        let body = match response.bytes(MAX_RESPONSE).await {
             Ok(body) => body,
             Err(error) if Interrupted::caused(&error) => return Err(error),
             Err(error) => {
@@ -221,7 +222,7 @@ impl<'c> GitHub<'c> {
     /// Reads one page. Uses the cached page if the server reports it as not modified.
     async fn page<T: Listed>(&self, path: &str, query: &str) -> Result<(Vec<T>, Option<String>)> {
         let address = format!("{path}?{query}");
-        let kept = self.server.store().and_then(|store| store.borrow().answer(&address).cloned());
+        let kept = self.server.store().and_then(|store| store.borrow().page(&address).cloned());
         // A page that another release cached in another format is requested again.
         let kept = kept.and_then(|kept| Some((serde_json::from_value::<Vec<T>>(kept.items.clone()).ok()?, kept)));
         let mut request = self.request(&Method::GET, &address);
@@ -240,7 +241,7 @@ impl<'c> GitHub<'c> {
         let next = next_query(response.headers());
         let items: Vec<T> = self.decode(response).await?;
         if let (Some(store), Some(etag), Ok(items)) = (self.server.store(), etag, serde_json::to_value(&items)) {
-            store.borrow_mut().keep(&address, Answer { etag, next: next.clone(), items });
+            store.borrow_mut().keep(&address, CachedPage { etag, next: next.clone(), items });
         }
         Ok((items, next))
     }
@@ -250,15 +251,15 @@ impl<'c> GitHub<'c> {
         if let Some(store) = self.server.store() {
             store.borrow().save();
         }
-        if let Some(budget) = self.budget.get() {
-            self.log().step(budget);
+        if let Some(rate_limit) = self.rate_limit.get() {
+            self.log().step(rate_limit);
         }
     }
 
     /// Ends a put: logs the remaining rate limit if it is low.
     pub fn finish(&self) {
-        if let Some(budget) = self.budget.get().filter(|budget| budget.left < budget.limit / 10) {
-            self.log().warn(budget);
+        if let Some(rate_limit) = self.rate_limit.get().filter(|limit| limit.remaining < limit.limit / 10) {
+            self.log().warn(rate_limit);
         }
     }
 
@@ -267,7 +268,7 @@ impl<'c> GitHub<'c> {
         Ok(self.token().await?.secret)
     }
 
-    /// Marks that the server responds like an API.
+    /// Records that a request to the API has succeeded.
     pub(crate) fn set_answered(&self) {
         self.has_answered.set(true);
     }
@@ -348,22 +349,22 @@ fn next_query(headers: &HeaderMap) -> Option<String> {
     Some(query.to_owned()).filter(|query| !query.is_empty() && !query.contains(char::is_whitespace))
 }
 
-impl Budget {
+impl RateLimit {
     fn of(headers: &HeaderMap) -> Option<Self> {
         let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
         Some(Self {
             limit: number("x-ratelimit-limit")?,
-            left: number("x-ratelimit-remaining")?,
-            renewed: i64::try_from(number("x-ratelimit-reset")?).ok()?,
+            remaining: number("x-ratelimit-remaining")?,
+            reset: i64::try_from(number("x-ratelimit-reset")?).ok()?,
         })
     }
 }
 
-impl std::fmt::Display for Budget {
+impl std::fmt::Display for RateLimit {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "rate limit: {} of {} requests are left", self.left, self.limit)?;
-        match Timestamp::from_second(self.renewed) {
-            Ok(renewed) => write!(formatter, " until {}", renewed.strftime("%H:%M UTC")),
+        write!(formatter, "rate limit: {} of {} requests are left", self.remaining, self.limit)?;
+        match Timestamp::from_second(self.reset) {
+            Ok(reset) => write!(formatter, " until {}", reset.strftime("%H:%M UTC")),
             Err(_) => Ok(()),
         }
     }
@@ -380,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_page_is_the_query_of_its_link_and_no_more() {
+    fn next_query_takes_only_the_query_of_the_link() {
         let link = "<https://elsewhere.example/x?page=1>; rel=\"prev\", <https://elsewhere.example/x?per_page=100&page=3>; rel=\"next\"";
         assert_eq!(next_query(&headers(link)).as_deref(), Some("per_page=100&page=3"));
         assert_eq!(next_query(&headers("<https://a.example/x?page=1>; rel=\"first\"")), None);

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use crate::access::Hints;
 use crate::github::GitHub;
-use crate::refusal::NotUnderstood;
+use crate::refusal::NotApiResponse;
 
-/// How often a query is sent, if its response was cut off or the rate limit is used up.
-const TRIES: u32 = 3;
+/// The maximum number of attempts, if the response is cut off or the rate limit is used up.
+const MAX_ATTEMPTS: u32 = 3;
 
 /// The longest wait if the server does not say when the rate limit is renewed.
 const UNKNOWN_WAIT: Duration = Duration::from_mins(1);
@@ -45,8 +45,8 @@ impl GraphqlError {
         self.kind.as_deref() == Some(kind)
     }
 
-    /// Whether the error is only that the object of this field does not exist.
-    fn is_about(&self, optional: &str) -> bool {
+    /// Whether the error only reports that the object of this field does not exist.
+    fn is_missing(&self, optional: &str) -> bool {
         let last = self.path.as_ref().and_then(|path| path.last()).and_then(Value::as_str);
         self.is("NOT_FOUND") && !optional.is_empty() && last == Some(optional)
     }
@@ -55,39 +55,39 @@ impl GraphqlError {
 impl GitHub<'_> {
     /// Sends a query, and decodes its data. The object of the field `optional` need not exist.
     ///
-    /// A query that only reads may be sent again. When the rate limit is used up, GitHub answers 200 with an error of the
-    /// type `RATE_LIMITED`; the query waits for the renewal as long as a REST request would.
+    /// A query only reads, so it can be retried. When the rate limit is used up, GitHub responds with status 200 and an error
+    /// of the type `RATE_LIMITED`. The query then waits for the reset, at most as long as a REST request would.
     pub async fn graphql<T: DeserializeOwned>(&self, query: &str, variables: &Value, optional: &str) -> Result<T> {
-        let mut tries = 1;
+        let mut attempt = 1;
         loop {
             let body = json!({ "query": query, "variables": variables });
             let request = self.server().request_to(&Method::POST, &self.server().graphql()).json(&body).repeatable();
             let response = self.send(request).await?;
             let headers = response.headers().clone();
             let envelope: Envelope = match self.decode(response).await {
-                Err(error) if tries < TRIES && error.downcast_ref::<TransportError>().is_some() => {
-                    self.context().interrupt().sleep(Retry::default().pause_after(tries)).await?;
-                    tries += 1;
+                Err(error) if attempt < MAX_ATTEMPTS && error.downcast_ref::<TransportError>().is_some() => {
+                    self.context().interrupt().sleep(Retry::default().pause_after(attempt)).await?;
+                    attempt += 1;
                     continue;
                 }
                 decoded => decoded?,
             };
             if envelope.errors.iter().any(|error| error.is("RATE_LIMITED")) {
-                self.wait_for_rate_limit(&headers, tries).await?;
-                tries += 1;
+                self.wait_for_rate_limit(&headers, attempt).await?;
+                attempt += 1;
                 continue;
             }
-            if let Some(error) = envelope.errors.iter().find(|error| !error.is_about(optional)) {
-                return Err(refused(error, self.access().hints));
+            if let Some(error) = envelope.errors.iter().find(|error| !error.is_missing(optional)) {
+                return Err(with_hint(error, self.access().hints));
             }
-            let data = envelope.data.ok_or_else(|| anyhow!("the response has no `data`").context(NotUnderstood))?;
-            let data = serde_json::from_value(data).map_err(|error| Error::new(error).context(NotUnderstood))?;
+            let data = envelope.data.ok_or_else(|| anyhow!("the response has no `data`").context(NotApiResponse))?;
+            let data = serde_json::from_value(data).map_err(|error| Error::new(error).context(NotApiResponse))?;
             self.set_answered();
             return Ok(data);
         }
     }
 
-    async fn wait_for_rate_limit(&self, headers: &HeaderMap, tries: u32) -> Result<()> {
+    async fn wait_for_rate_limit(&self, headers: &HeaderMap, attempt: u32) -> Result<()> {
         let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
         let reset = number("x-ratelimit-reset").and_then(|reset| Timestamp::from_second(reset).ok());
         let wait = match (number("retry-after"), reset) {
@@ -99,7 +99,7 @@ impl GitHub<'_> {
             }
             (None, None) => UNKNOWN_WAIT,
         };
-        if tries >= TRIES || wait > Retry::default().total {
+        if attempt >= MAX_ATTEMPTS || wait > Retry::default().total {
             let until = reset.map(|reset| format!(" until {}", reset.strftime("%H:%M UTC"))).unwrap_or_default();
             return Err(anyhow!("GitHub's rate limit for GraphQL is used up{until}")
                 .hint("check less often (`check_every`), or log in as a GitHub App, which has a limit of its own"));
@@ -110,8 +110,8 @@ impl GitHub<'_> {
     }
 }
 
-/// The error for an error in a response.
-fn refused(error: &GraphqlError, hints: Hints) -> Error {
+/// Turns an error of the response into one with a hint.
+fn with_hint(error: &GraphqlError, hints: Hints) -> Error {
     let message: String = error.message.chars().filter(|character| !character.is_control()).take(1000).collect();
     let found = anyhow!("GitHub's GraphQL API responds: {message}");
     match error.kind.as_deref() {

@@ -20,7 +20,7 @@ impl Inputs {
         self.0.root()
     }
 
-    /// Resolves `path`, if it exists. Symlinks must not leave the inputs either.
+    /// Resolves `path`, if it exists. Neither the path nor its symlinks may leave the inputs.
     pub fn find(&self, path: &str) -> Result<Option<PathBuf>> {
         self.0.find(path)
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_and_links_stay_inside() {
+    fn rejects_paths_and_links_that_leave_the_inputs() {
         let outside = tempfile::tempdir().unwrap();
         std::fs::write(outside.path().join("secret"), "s3cret").unwrap();
         let root = tempfile::tempdir().unwrap();
@@ -91,7 +91,7 @@ mod tests {
         }
         let error = format!("{:#}", inputs.text("k", "link").unwrap_err());
         assert!(
-            error.ends_with("cannot use `link`: it is a link that leads out of the directory of the inputs"),
+            error.ends_with("cannot use `link`: it is a link to a path outside the directory of the inputs"),
             "{error}"
         );
         assert!(inputs.find("nope").unwrap().is_none());

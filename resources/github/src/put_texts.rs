@@ -1,6 +1,6 @@
-//! Texts of puts, from params, files in the inputs and variables of the build.
+//! Builds the texts of puts from params, files in the inputs and variables of the build.
 
-use jetway::{BuildMetadata, Result, Unknown};
+use jetway::{BuildMetadata, Result, UnknownVariables};
 
 use crate::description::without_emoji;
 use crate::inputs::Inputs;
@@ -24,7 +24,7 @@ impl PutTexts<'_> {
     /// # Errors
     /// If `comment_file` cannot be read.
     pub fn comments(&self, comment: Option<&str>, comment_file: Option<&str>) -> Result<Vec<String>> {
-        let fill = |key: &str, text: &str| fill(self.build, self.log, key, text, Unknown::Stays);
+        let fill = |key: &str, text: &str| fill(self.build, self.log, key, text, UnknownVariables::Keep);
         let mut comments = Vec::new();
         if let Some(text) = comment {
             // In an older pull-request resource, `comment` names a file.

@@ -12,7 +12,7 @@ pub(crate) struct Remote {
     pub(crate) repository: String,
 }
 
-/// The remotes in a git configuration whose URL is that of an `OWNER/NAME` on a server.
+/// Lists the remotes of a git configuration whose URL is that of a repository `OWNER/NAME` on a server.
 pub(crate) fn remotes(config: &str) -> Vec<Remote> {
     let mut found = Vec::new();
     let mut section = None;
@@ -49,9 +49,10 @@ fn parse(address: &str) -> Option<(String, String)> {
     (is_name(owner) && is_name(name) && !host.is_empty()).then(|| (host.to_ascii_lowercase(), path.to_owned()))
 }
 
-/// Finds a remote that proves that a checkout is of another repository. Only remotes on the server of `api` or on github.com count,
-/// because a mirror elsewhere may have any name. `None` if no remote counts, or if one is the repository.
-pub(crate) fn of_another<'r>(remotes: &'r [Remote], repository: &str, api: &str) -> Option<&'r Remote> {
+/// Finds a remote which shows that a checkout belongs to a repository other than `repository`. Only remotes on the server of
+/// `api` or on github.com count, because a mirror on another server may have any name. Returns `None` if no remote counts, or if
+/// one of them is `repository`.
+pub(crate) fn find_other_repository<'r>(remotes: &'r [Remote], repository: &str, api: &str) -> Option<&'r Remote> {
     let api = Url::parse(api).ok().and_then(|url| url.host_str().map(str::to_ascii_lowercase)).unwrap_or_default();
     let server = api.strip_prefix("api.").unwrap_or(&api);
     let counts = |remote: &&Remote| {
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_all_forms_name_a_repository() {
+    fn parse_finds_the_repository_in_each_form_of_a_remote_url() {
         for address in [
             "https://github.com/octo/app.git",
             "https://x-access-token:secret@GitHub.com/octo/app",
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn remotes_are_read_from_the_configuration() {
+    fn remotes_reads_the_url_of_each_remote() {
         let config = "[core]\n\turl = https://github.com/no/remote\n[remote \"origin\"]\n\turl = git@github.com:octo/app.git\n\t\
                       fetch = +refs/heads/*:refs/remotes/origin/*\n[branch \"main\"]\n\tremote = origin\n";
         let origin = Remote { name: "origin".into(), host: "github.com".into(), repository: "octo/app".into() };
@@ -97,13 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn a_checkout_of_another_repository_is_seen_by_its_remotes_on_the_same_server() {
+    fn find_other_repository_compares_remotes_on_the_same_server() {
         let remotes = |addresses: &[&str]| {
             let config: Vec<String> =
                 addresses.iter().map(|address| format!("[remote \"r\"]\nurl = {address}\n")).collect();
             super::remotes(&config.concat())
         };
-        let is_another = |addresses: &[&str], api: &str| of_another(&remotes(addresses), "Octo/App", api).is_some();
+        let is_another =
+            |addresses: &[&str], api: &str| find_other_repository(&remotes(addresses), "Octo/App", api).is_some();
         let api = "https://api.github.com";
         assert!(is_another(&["git@github.com:octo/other.git"], api));
         assert!(!is_another(&["git@github.com:octo/app.git"], api));

@@ -19,19 +19,19 @@ pub struct Server<'c> {
     /// The URL of the REST API, without a trailing slash.
     api: RefCell<String>,
     client: HttpClient,
-    /// The cache for the next check; `None` for verbs whose container is not reused.
+    /// The cache for the next check; `None` in a get and a put.
     store: Option<RefCell<Store>>,
 }
 
 impl<'c> Server<'c> {
-    /// For a verb whose container is not reused.
+    /// Creates a server without a cache, for a get or a put.
     pub(crate) fn new(context: &'c Context, access: Access, http: HttpSettings) -> Result<Self> {
         let client = context.http(http)?;
         let api = RefCell::new(access.api.clone());
         Ok(Self { context, access, api, client, store: None })
     }
 
-    /// For a check, whose container may be reused.
+    /// Creates a server with a cache for the next check in the same container.
     pub(crate) fn for_check(context: &'c Context, access: Access, http: HttpSettings) -> Result<Self> {
         let store = Store::open(context.temporary(), access.type_name, &access.api, &access.repository);
         Ok(Self { store: Some(RefCell::new(store)), ..Self::new(context, access, http)? })
@@ -133,13 +133,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn graphql_is_beside_the_rest_api() {
+    fn graphql_url_is_derived_from_the_rest_api() {
         assert_eq!(graphql("https://api.github.com"), "https://api.github.com/graphql");
         assert_eq!(graphql("https://ghe.example/api/v3"), "https://ghe.example/api/graphql");
     }
 
     #[test]
-    fn paths_hold_nothing_but_paths() {
+    fn escapes_characters_that_would_end_a_path_or_a_value() {
         assert_eq!(escape_path("feature/ü?#%2e"), "feature/%C3%BC%3F%23%252e");
         assert_eq!(escape_value("a&b=c/d"), "a%26b%3Dc%2Fd");
     }

@@ -61,7 +61,7 @@ impl fmt::Display for State {
 pub fn require_state(problems: &mut Problems, key: &str, word: &str) {
     if State::parse(word).is_none() {
         let words: Vec<&str> = State::ALL.into_iter().map(State::word).collect();
-        not_a_word(problems, key, word, &words);
+        add_unknown_state(problems, key, word, &words);
     }
 }
 
@@ -76,11 +76,11 @@ pub fn deployment_state(word: &str) -> Option<&'static str> {
 /// Reports a problem if the word is not a state of a deployment.
 pub fn require_deployment_state(problems: &mut Problems, key: &str, word: &str) {
     if deployment_state(word).is_none() {
-        not_a_word(problems, key, word, &DEPLOYMENT_STATES);
+        add_unknown_state(problems, key, word, &DEPLOYMENT_STATES);
     }
 }
 
-fn not_a_word(problems: &mut Problems, key: &str, word: &str, words: &[&str]) {
+fn add_unknown_state(problems: &mut Problems, key: &str, word: &str, words: &[&str]) {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     let message = match quoted.split_last() {
         Some((last, others)) => format!("expected {} or {last}, found `{}`", others.join(", "), word.trim()),
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_taken_in_any_case() {
+    fn parse_ignores_case() {
         assert_eq!(State::parse("SUCCESS"), Some(State::Success));
         assert_eq!(State::parse(" Failure\n"), Some(State::Failure));
         assert_eq!(State::parse("abort"), Some(State::Error));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_that_was_aborted_is_an_error() {
+    fn of_build_maps_aborted_builds_to_error() {
         for (status, state) in [
             ("succeeded", State::Success),
             ("failed", State::Failure),

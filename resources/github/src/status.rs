@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::Status;
 use crate::github::GitHub;
-use crate::refusal::refusal_says;
+use crate::refusal::has_status_and_message;
 use crate::state::State;
 
 /// A status to set.
 #[derive(Debug, Clone)]
-pub struct Planned {
+pub struct PlannedStatus {
     /// The context.
     pub context: String,
     /// The state.
@@ -22,7 +22,7 @@ pub struct Planned {
     pub target_url: Option<String>,
 }
 
-impl Planned {
+impl PlannedStatus {
     /// Sets the status. If GitHub rejects the description or the URL, sets it without them.
     pub async fn set(&self, github: &GitHub<'_>, commit: &str) -> Result<Status> {
         let mut planned = self.clone();
@@ -31,14 +31,14 @@ impl Planned {
                 Ok(status) => return Ok(status),
                 Err(error) => error,
             };
-            let Some(key) = planned.leave_out(&error) else { return Err(error) };
-            github.log().warn(format_args!("retrying without `{key}`, which GitHub rejected: {}", words_of(&error)));
+            let Some(key) = planned.drop_rejected_field(&error) else { return Err(error) };
+            github.log().warn(format_args!("retrying without `{key}`, which GitHub rejected: {}", last_cause(&error)));
         }
     }
 
-    /// Drops the optional field that an error is about; `None` if it is about none.
-    fn leave_out(&mut self, error: &Error) -> Option<&'static str> {
-        let is_about = |key: &str| refusal_says(error, StatusCode::UNPROCESSABLE_ENTITY, key);
+    /// Drops the optional field that GitHub rejected, and returns its key. Returns `None` if the error has another cause.
+    fn drop_rejected_field(&mut self, error: &Error) -> Option<&'static str> {
+        let is_about = |key: &str| has_status_and_message(error, StatusCode::UNPROCESSABLE_ENTITY, key);
         if is_about("target_url") && self.target_url.take().is_some() {
             return Some("target_url");
         }
@@ -58,7 +58,7 @@ impl Planned {
         if let Some(url) = &self.target_url {
             body.insert("target_url".to_owned(), json!(url));
         }
-        // Only the newest status of a context counts, so setting it twice has the same effect as once.
+        // Only the newest status of a context counts, so the request is idempotent.
         let request = github
             .request(&Method::POST, &github.of_repository(&format!("statuses/{commit}")))
             .json(&Value::Object(body))
@@ -67,7 +67,7 @@ impl Planned {
         if status.id == 0 {
             github.log().warn("the status is set, but the response has no `id`: the version contains only the commit");
         }
-        // Fields that the response omits are taken from the request.
+        // If the response omits a field, use the one of the request.
         if status.state.is_empty() {
             self.state.word().clone_into(&mut status.state);
         }
@@ -80,7 +80,7 @@ impl Planned {
     }
 }
 
-/// GitHub's message in an error.
-fn words_of(error: &Error) -> String {
+/// The last cause of an error, which is GitHub's message.
+fn last_cause(error: &Error) -> String {
     error.chain().last().map(ToString::to_string).unwrap_or_default()
 }

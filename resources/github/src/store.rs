@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The maximum size of the file, in bytes.
-const LARGEST: u64 = 32 * 1024 * 1024;
+const MAX_SIZE: u64 = 32 * 1024 * 1024;
 
 /// The content of the cache, and its path.
 #[derive(Debug)]
@@ -32,14 +32,14 @@ pub(crate) struct Store {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Content {
     #[serde(default)]
-    answers: BTreeMap<String, Answer>,
+    answers: BTreeMap<String, CachedPage>,
     #[serde(default)]
     token: Option<String>,
 }
 
 /// A cached page, and its `ETag`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Answer {
+pub(crate) struct CachedPage {
     pub(crate) etag: String,
     pub(crate) next: Option<String>,
     pub(crate) items: Value,
@@ -47,7 +47,7 @@ pub(crate) struct Answer {
 
 /// A token and its expiry, in seconds since 1970.
 #[derive(Debug, Serialize, Deserialize)]
-struct Sealed {
+struct CachedToken {
     token: String,
     ends: i64,
 }
@@ -57,19 +57,19 @@ impl Store {
     pub(crate) fn open(directory: &Path, type_name: &str, server: &str, repository: &str) -> Self {
         let name = digest(&[b"jetway", type_name.as_bytes(), server.as_bytes(), repository.as_bytes()]);
         let name = name.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
-        let file = CacheFile::new(directory.join(format!("jetway-{type_name}-{name:016x}.json")), LARGEST);
+        let file = CacheFile::new(directory.join(format!("jetway-{type_name}-{name:016x}.json")), MAX_SIZE);
         let kept = file.read().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         Self { file, kept, used: Content::default() }
     }
 
-    /// The cached response to a request.
-    pub(crate) fn answer(&self, request: &str) -> Option<&Answer> {
+    /// The cached page for a request.
+    pub(crate) fn page(&self, request: &str) -> Option<&CachedPage> {
         self.used.answers.get(request).or_else(|| self.kept.answers.get(request))
     }
 
-    /// Caches a response.
-    pub(crate) fn keep(&mut self, request: &str, answer: Answer) {
-        self.used.answers.insert(request.to_owned(), answer);
+    /// Caches a page.
+    pub(crate) fn keep(&mut self, request: &str, page: CachedPage) {
+        self.used.answers.insert(request.to_owned(), page);
     }
 
     /// The cached token for `login`, and its expiry.
@@ -82,7 +82,7 @@ impl Store {
 
     /// Caches a token.
     pub(crate) fn keep_token(&mut self, login: &Login<'_>, token: &Secret, ends: i64) {
-        self.used.token = seal(login, &Sealed { token: token.expose().to_owned(), ends });
+        self.used.token = seal(login, &CachedToken { token: token.expose().to_owned(), ends });
     }
 
     /// Removes the token from the cache.
@@ -101,7 +101,7 @@ impl Store {
     }
 }
 
-/// The identity that a token belongs to. The token cannot be decrypted with another one.
+/// The identity that a token belongs to. A cached token can be decrypted only with the identity that it was encrypted with.
 #[derive(Debug)]
 pub(crate) struct Login<'s> {
     pub(crate) private_key: &'s Secret,
@@ -120,7 +120,7 @@ impl Login<'_> {
     }
 }
 
-fn seal(login: &Login<'_>, sealed: &Sealed) -> Option<String> {
+fn seal(login: &Login<'_>, sealed: &CachedToken) -> Option<String> {
     let mut nonce = [0; NONCE_LEN];
     SystemRandom::new().fill(&mut nonce).ok()?;
     let mut bytes = serde_json::to_vec(sealed).ok()?;
@@ -128,7 +128,7 @@ fn seal(login: &Login<'_>, sealed: &Sealed) -> Option<String> {
     Some(STANDARD.encode([&nonce[..], &bytes].concat()))
 }
 
-fn open(login: &Login<'_>, text: &str) -> Option<Sealed> {
+fn open(login: &Login<'_>, text: &str) -> Option<CachedToken> {
     let bytes = STANDARD.decode(text).ok()?;
     let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
@@ -154,39 +154,39 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::PathBuf;
 
-    fn answer() -> Answer {
-        Answer { etag: "\"x\"".to_owned(), next: None, items: serde_json::json!([1]) }
+    fn page() -> CachedPage {
+        CachedPage { etag: "\"x\"".to_owned(), next: None, items: serde_json::json!([1]) }
     }
 
     fn kept_in(directory: &Path) -> PathBuf {
         let mut store = Store::open(directory, "test", "server", "o/n");
-        store.keep("a", answer());
+        store.keep("a", page());
         store.save();
         fs::read_dir(directory).unwrap().next().unwrap().unwrap().path()
     }
 
     #[test]
-    fn answers_are_kept_for_one_repository() {
+    fn pages_are_cached_per_repository() {
         let directory = tempfile::tempdir().unwrap();
         let path = kept_in(directory.path());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(Store::open(directory.path(), "test", "server", "o/n").answer("a").unwrap().etag, "\"x\"");
-        assert!(Store::open(directory.path(), "test", "server", "o/m").answer("a").is_none());
+        assert_eq!(Store::open(directory.path(), "test", "server", "o/n").page("a").unwrap().etag, "\"x\"");
+        assert!(Store::open(directory.path(), "test", "server", "o/m").page("a").is_none());
     }
 
     #[test]
-    fn what_is_not_used_is_kept_no_longer() {
+    fn save_drops_pages_that_were_not_used() {
         let directory = tempfile::tempdir().unwrap();
         kept_in(directory.path());
         Store::open(directory.path(), "test", "server", "o/n").save();
-        assert!(Store::open(directory.path(), "test", "server", "o/n").answer("a").is_none());
+        assert!(Store::open(directory.path(), "test", "server", "o/n").page("a").is_none());
     }
 
     #[test]
-    fn a_file_that_is_damaged_or_of_somebody_else_counts_as_nothing() {
+    fn open_ignores_a_file_that_is_damaged_shared_or_a_link() {
         let directory = tempfile::tempdir().unwrap();
         let path = kept_in(directory.path());
-        let is_used = || Store::open(directory.path(), "test", "server", "o/n").answer("a").is_some();
+        let is_used = || Store::open(directory.path(), "test", "server", "o/n").page("a").is_some();
         let content = fs::read(&path).unwrap();
         fs::write(&path, &content[..content.len() / 2]).unwrap();
         assert!(!is_used());
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_opens_only_with_the_key_that_it_was_sealed_for() {
+    fn token_can_be_decrypted_only_with_its_own_identity() {
         let directory = tempfile::tempdir().unwrap();
         let (key, other) = (Secret::new("key\n"), Secret::new("other"));
         let login = |private_key, repository| Login { private_key, names: ["server", "1", "", repository] };

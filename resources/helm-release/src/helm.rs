@@ -103,7 +103,7 @@ impl<'c> Helm<'c> {
         let mut command = self.context.command("helm").label(format!("helm {name}")).arg(name);
         if matches!(name, "upgrade" | "rollback" | "uninstall") {
             // After SIGTERM, helm marks its record as failed, which releases the lock.
-            command = command.sets_right_when_ended();
+            command = command.cleans_up_when_terminated();
         }
         // For repositories and registries; for the cluster, the proxy is in the kubeconfig.
         if let Some(proxy) = non_empty(self.source.proxy.as_ref()) {

@@ -47,7 +47,7 @@ pub struct HelmRelease;
 
 impl Resource for HelmRelease {
     const NAME: &'static str = "helm-release";
-    const ABOUT: &'static str = "Releases of helm charts in a Kubernetes cluster: deploy them, follow them, read them";
+    const ABOUT: &'static str = "Releases of Helm charts in a Kubernetes cluster: follow, read, deploy, roll back";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
     const COMPANIONS: &'static [Companion] = &[cluster::handover::COMPANION];
 

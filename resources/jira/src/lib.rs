@@ -38,7 +38,7 @@ pub struct Jira;
 impl Resource for Jira {
     const NAME: &'static str = "jira";
     const ABOUT: &'static str =
-        "Issues of Jira: wait for a status, read fields, create, comment, transition, link builds";
+        "Issues in Jira: wait for a status, read fields, create, comment, transition, link builds";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
 
     type Source = Source;

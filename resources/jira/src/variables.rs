@@ -1,6 +1,6 @@
 //! Expands the build's variables in a pipeline's texts.
 
-use jetway::{BuildMetadata, Console, Unknown, interpolate};
+use jetway::{BuildMetadata, Console, UnknownVariables, interpolate};
 use serde_json::Value;
 
 /// Expands the variables of the build in texts. Other names are kept, with a warning.
@@ -14,7 +14,7 @@ impl Variables<'_> {
     /// Expands `$NAME` and `${NAME}`. A variable that this build does not have, such as the job of a one-off build, becomes empty.
     pub(crate) fn fill(self, key: &str, text: &str) -> String {
         let lookup = |name: &str| self.build.variable(name).or_else(|| is_known(name).then_some(""));
-        let filled = interpolate(text, lookup, Unknown::Stays);
+        let filled = interpolate(text, lookup, UnknownVariables::Keep);
         if !filled.unknown.is_empty() {
             let names: Vec<String> = filled.unknown.iter().map(|name| format!("`${name}`")).collect();
             self.console.warn(format_args!("`{key}`: {} is not a variable of the build and is kept", names.join(", ")));

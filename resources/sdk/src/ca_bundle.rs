@@ -12,14 +12,14 @@ const BUNDLES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// The system's bundle of authorities, in PEM form; `None` if there is none. `SSL_CERT_FILE` replaces the default places.
+/// Reads the system's bundle of authorities, in PEM form; `None` if there is none. `SSL_CERT_FILE` overrides the default paths.
 pub fn system_ca_bundle() -> Option<Vec<u8>> {
     let named = env::var("SSL_CERT_FILE").ok();
-    places(named.as_deref()).iter().find_map(|path| std::fs::read(path).ok())
+    bundle_paths(named.as_deref()).iter().find_map(|path| std::fs::read(path).ok())
 }
 
-/// The places to look at, in order. `named` is the value of `SSL_CERT_FILE`.
-pub(crate) fn places(named: Option<&str>) -> Vec<PathBuf> {
+/// The paths to try, in order. `named` is the value of `SSL_CERT_FILE`.
+pub(crate) fn bundle_paths(named: Option<&str>) -> Vec<PathBuf> {
     match named.filter(|file| !file.is_empty()) {
         Some(file) => vec![PathBuf::from(file)],
         None => BUNDLES.map(PathBuf::from).to_vec(),

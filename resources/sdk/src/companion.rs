@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::private_directory::PrivateDirectory;
 use crate::runtime::block_on;
 
-/// A program that children call back under `name`.
+/// A program that children of a resource type can call, such as git's askpass.
 #[derive(Debug, Clone, Copy)]
 pub struct Companion {
     /// The file name that it is called by. It must not be the name of a verb.
@@ -55,7 +55,7 @@ pub enum CompanionAnswer {
     Become(Command),
     /// Exits successfully: the companion has used standard input and output itself.
     Done,
-    /// Exits with a failure, so that the child gives up.
+    /// Exits with code 1, so that the child fails.
     Refuse,
 }
 

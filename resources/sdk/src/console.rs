@@ -37,7 +37,7 @@ pub enum Change {
     Place,
 }
 
-/// The only way to show messages. It redacts everything.
+/// Writes messages to users, redacted. All output of a verb except its response goes through it.
 #[derive(Clone)]
 pub struct Console {
     output: Arc<Mutex<Output>>,
@@ -68,14 +68,14 @@ impl Console {
         Self { output: Arc::new(Mutex::new(output)), redactor, colour }
     }
 
-    /// The same console for a terminal, at which [`Self::progress`] draws a bar.
+    /// Returns this console for a terminal, at which [`Self::progress`] draws a bar.
     #[must_use]
     pub fn at_terminal(self) -> Self {
         self.output().is_terminal = true;
         self
     }
 
-    /// The interval of progress messages: short at a terminal, where each replaces the one before.
+    /// The interval of progress messages. It is short at a terminal, where each message replaces the previous one.
     pub fn progress_interval(&self) -> Duration {
         if self.output().is_terminal { Duration::from_millis(200) } else { Duration::from_secs(5) }
     }
@@ -85,13 +85,13 @@ impl Console {
         &self.redactor
     }
 
-    /// Shows one step of the work, in the past or present tense: ``fetched `main` ``.
+    /// Shows one step of the work, such as ``fetched `main` ``.
     pub fn step(&self, text: impl fmt::Display) {
         self.labelled(None, &text.to_string());
     }
 
-    /// Shows how far a transfer is: `done` of `whole`, which `text` says in words. At a terminal, a bar precedes the text, and the
-    /// next message replaces both. Elsewhere it is a line.
+    /// Shows the progress of a transfer: `done` of `whole`, and `text`. At a terminal, it draws a bar before the text, and the
+    /// next message replaces both. Elsewhere it prints a line.
     pub fn progress(&self, done: u64, whole: u64, text: impl fmt::Display) {
         let text = self.redactor.redact(&text.to_string()).into_owned();
         let mut output = self.output();
@@ -192,7 +192,7 @@ impl Output {
     }
 }
 
-/// A console on standard error, for messages outside of a verb.
+/// Creates a console on standard error, for messages outside of a verb.
 pub fn stderr_console() -> Console {
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || env::var_os("TERM").is_some_and(|term| term == "dumb");

@@ -27,7 +27,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context with its temporary files in `temporary`.
+    /// Creates a context whose temporary files are in `temporary`.
     pub fn new(build: BuildMetadata, console: Console, temporary: PathBuf) -> Self {
         Self {
             build,
@@ -60,7 +60,7 @@ impl Context {
         &self.console
     }
 
-    /// The signal that ends the verb, for code that waits.
+    /// Notifies waiting code of a signal that ends the verb.
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
@@ -72,13 +72,13 @@ impl Context {
         Self { interrupt: Interrupt::default(), ..self.clone() }
     }
 
-    /// The only place on disk for secrets. It is removed at the end.
+    /// The private directory, which is the only place on disk for secrets. It is removed when the process ends.
     pub fn private_directory(&self) -> &PrivateDirectory {
         &self.private
     }
 
-    /// The directory for temporary files (`TMPDIR`, or `/tmp`). Later checks in the same container may find the files of an
-    /// earlier one here, and those of other resources.
+    /// The directory for temporary files (`TMPDIR`, or `/tmp`). It may contain files of earlier checks in the same container, and
+    /// of other resources.
     pub fn temporary(&self) -> &Path {
         &self.temporary
     }
@@ -98,12 +98,12 @@ impl Context {
             .collect()
     }
 
-    /// A child process that has not started yet.
+    /// Creates a child process, which is not started yet.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         Command::new(program, self.console.clone(), self.interrupt.clone())
     }
 
-    /// An HTTP client.
+    /// Creates an HTTP client.
     #[cfg(feature = "http")]
     pub fn http(&self, settings: HttpSettings) -> Result<HttpClient> {
         let (console, interrupt) = (self.console.clone(), self.interrupt.clone());

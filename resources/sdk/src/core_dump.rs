@@ -6,7 +6,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 /// dumps to a program, so the process is made undumpable too. That also prevents other processes of the user from reading its
 /// memory.
 pub(crate) fn forbid() {
-    // A failure is ignored: the process is as safe as without the call.
+    // Ignore a failure, because it does not make the process less safe.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }

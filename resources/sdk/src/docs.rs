@@ -25,14 +25,14 @@ const BEGIN: &str = "<!-- parameters: ";
 const BEGIN_CLOSES: &str = " -->";
 const END: &str = "<!-- end -->";
 
-/// The parts that a README can have a table of, by their names in the markers.
+/// The parts that a README can have a table for, by their names in the markers.
 const PARTS: [(&str, Part); 4] =
     [("source", Part::Source), ("get", Part::GetParams), ("put", Part::PutParams), ("version", Part::Version)];
 
-/// The deepest level of nested keys that have rows.
-const DEEPEST: usize = 5;
+/// The maximum depth of nested keys that have rows.
+const MAX_DEPTH: usize = 5;
 
-/// Replaces the content of the marked blocks in `readme` by the tables of `kind`. All other text stays unchanged.
+/// Replaces the content of the marked blocks in `readme` with the tables of `kind`. All other text stays unchanged.
 pub fn fill(kind: &ResourceType, readme: &str) -> Result<String> {
     let mut filled = String::with_capacity(readme.len());
     let mut block: Option<&str> = None;
@@ -70,7 +70,7 @@ pub fn fill(kind: &ResourceType, readme: &str) -> Result<String> {
     }
 }
 
-/// The keys of one part as a Markdown table. The meaning of a key is the first sentence of its doc comment.
+/// Formats the keys of one part as a Markdown table. The meaning of a key is the first sentence of its doc comment.
 pub fn table(kind: &ResourceType, part: Part) -> String {
     let schema = kind.schema(part);
     let mut rows = Rows { root: &schema, rows: Vec::new() };
@@ -128,7 +128,7 @@ impl<'s> Rows<'s> {
             let _ = write!(meaning, "{space}`{word}`: {text}");
         }
         self.rows.push(Row { key: path.to_owned(), kind, default, meaning });
-        if depth < DEEPEST {
+        if depth < MAX_DEPTH {
             self.inside(schema, path, depth + 1);
         }
     }
@@ -172,10 +172,10 @@ impl<'s> Rows<'s> {
             items.chain(others).chain(alternatives(schema).unwrap_or_default())
         };
         schema.get("writeOnly") == Some(&Value::Bool(true))
-            || (depth < DEEPEST && inner().any(|inner| self.is_secret(inner, depth + 1)))
+            || (depth < MAX_DEPTH && inner().any(|inner| self.is_secret(inner, depth + 1)))
     }
 
-    /// The legal words, each with the first sentence of its doc comment.
+    /// The allowed words, each with the first sentence of its doc comment.
     fn meanings(&self, schema: &'s Value, depth: usize) -> Vec<(&'s str, String)> {
         let schema = resolve(self.root, schema);
         let word = schema.get("const").and_then(Value::as_str);
@@ -183,7 +183,7 @@ impl<'s> Rows<'s> {
             let meaning = first_sentence(schema.get("description").and_then(Value::as_str).unwrap_or_default());
             return if meaning.is_empty() { Vec::new() } else { vec![(word, meaning)] };
         }
-        if depth >= DEEPEST {
+        if depth >= MAX_DEPTH {
             return Vec::new();
         }
         let inner = alternatives(schema).unwrap_or_default().into_iter().chain(schema.get("items"));

@@ -6,7 +6,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-/// The error of every fallible function of a resource type.
+/// The error type of resource types.
 pub type Error = anyhow::Error;
 
 /// A result whose error is an [`Error`].
@@ -90,31 +90,31 @@ impl fmt::Display for Interrupted {
 
 impl StdError for Interrupted {}
 
-/// The error of a child process that was ended because it was silent for too long.
+/// The error of a child process that was stopped because it wrote no output for too long.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Silent {
+pub struct SilentChild {
     /// The child's name in messages.
     pub(crate) label: String,
     /// The silence limit in seconds.
     pub(crate) seconds: u64,
 }
 
-impl Silent {
+impl SilentChild {
     /// Whether a silent child caused an error. A retry would probably wait as long again.
     pub fn caused(error: &Error) -> bool {
         error.chain().any(<dyn StdError>::is::<Self>)
     }
 }
 
-impl fmt::Display for Silent {
+impl fmt::Display for SilentChild {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "`{}` showed no sign of life for {} s, and was ended", self.label, self.seconds)
+        write!(formatter, "`{}` wrote no output for {} s and was stopped", self.label, self.seconds)
     }
 }
 
-impl StdError for Silent {}
+impl StdError for SilentChild {}
 
-/// The lines of an error: what failed, then each cause, then the hints of all levels.
+/// Splits an error into its lines: what failed, then each cause, then the hints of all levels.
 ///
 /// A cause is left out if the line above ends with the same text.
 pub fn lines(error: &Error) -> Vec<Line> {

@@ -1,5 +1,5 @@
-//! The files of a put's inputs. No path leads out of the inputs' directory, also not through a link: a put may send the content
-//! of a file in a message or in an image.
+//! Reads files from a put's inputs. Neither a path nor a link may leave the directory of the inputs, because a put may send the
+//! content of a file in a message or in an image.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
@@ -10,8 +10,8 @@ use anyhow::{Context as _, anyhow};
 use crate::error::Result;
 use crate::schema::problem::Problems;
 
-/// The largest file that is read into memory, in bytes: a name, a message, a list.
-const LARGEST: u64 = 1024 * 1024;
+/// The maximum size of a file that is read, in bytes. Such files contain a name, a message or a list.
+const MAX_FILE: u64 = 1024 * 1024;
 
 /// The directory of a step's inputs.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// The inputs in `directory`.
+    /// Opens the inputs in `directory`.
     pub fn new(directory: &Path) -> Result<Self> {
         let root = directory.canonicalize();
         let root =
@@ -29,15 +29,15 @@ impl Inputs {
         Ok(Self { root })
     }
 
-    /// The directory itself, with all links resolved.
+    /// The directory of the inputs, with all links resolved.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Resolves `path` and all links in it; `None` if it does not exist. A path that leads out of the inputs is an error.
+    /// Resolves `path` and all links in it; `None` if it does not exist. A path outside the inputs is an error.
     pub fn find(&self, path: &str) -> Result<Option<PathBuf>> {
-        if leads_out(path) {
-            return Err(anyhow!("`{path}` leads out of the directory of the inputs"));
+        if is_outside(path) {
+            return Err(anyhow!("`{path}` is outside the directory of the inputs"));
         }
         self.resolve(&self.root.join(path)).with_context(|| format!("cannot use `{path}`"))
     }
@@ -47,7 +47,7 @@ impl Inputs {
         use ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
         match path.canonicalize() {
             Ok(found) if found.starts_with(&self.root) => Ok(Some(found)),
-            Ok(_) => Err(anyhow!("it is a link that leads out of the directory of the inputs")),
+            Ok(_) => Err(anyhow!("it is a link to a path outside the directory of the inputs")),
             // An invalid path (too long, or with a NUL byte) does not exist either.
             Err(error) if matches!(error.kind(), NotFound | NotADirectory | InvalidInput | InvalidFilename) => Ok(None),
             Err(error) => Err(error.into()),
@@ -62,29 +62,29 @@ impl Inputs {
             return Err(anyhow!("it is not a file"));
         }
         let mut bytes = Vec::new();
-        File::open(&path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > LARGEST {
-            return Err(anyhow!("it is larger than {} MiB", LARGEST / 1024 / 1024));
+        File::open(&path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_FILE {
+            return Err(anyhow!("it is larger than {} MiB", MAX_FILE / 1024 / 1024));
         }
         Ok(bytes)
     }
 }
 
 impl Problems {
-    /// Adds a problem if `path`, the value of `key`, is empty, begins with `-`, or leads out of the inputs.
+    /// Adds a problem if `path`, the value of `key`, is empty, begins with `-`, or is outside the inputs.
     pub fn require_input(&mut self, key: &str, path: &str) {
         if path.trim().is_empty() {
             self.add(key, "must not be empty");
         } else if path.starts_with('-') {
             self.add(key, "must not begin with `-`");
-        } else if leads_out(path) {
+        } else if is_outside(path) {
             self.add(key, "must stay inside the directory of the inputs");
         }
     }
 }
 
-/// Whether a relative path leads out of its base directory.
-fn leads_out(path: &str) -> bool {
+/// Whether a relative path is outside its base directory.
+fn is_outside(path: &str) -> bool {
     let mut depth = 0_i32;
     for component in Path::new(path).components() {
         match component {
@@ -131,7 +131,7 @@ mod tests {
             assert!(read(&inputs, path).unwrap().is_none(), "{path}");
         }
         let error = format!("{:#}", read(&inputs, "a/out").unwrap_err());
-        assert_eq!(error, "cannot use `a/out`: it is a link that leads out of the directory of the inputs");
+        assert_eq!(error, "cannot use `a/out`: it is a link to a path outside the directory of the inputs");
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Substitutes `$NAME` and `${NAME}` in text, without a shell.
 
-/// How a name without a value is replaced.
+/// How to treat variables without a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unknown {
-    /// It stays unchanged.
-    Stays,
-    /// It becomes empty, as with `envsubst`.
-    Empties,
+pub enum UnknownVariables {
+    /// Keeps the variable unchanged.
+    Keep,
+    /// Removes the variable, as `envsubst` does.
+    Remove,
 }
 
 /// The result of an interpolation.
@@ -22,7 +22,11 @@ pub struct Interpolated {
 ///
 /// There is one pass: a value that contains `$X` is not expanded again. Everything else, such as `$$`, `$1`, `${A:-b}` and a
 /// lone `$`, stays unchanged. These are the rules of GNU `envsubst`.
-pub fn interpolate<'v>(text: &str, lookup: impl Fn(&str) -> Option<&'v str>, unknown: Unknown) -> Interpolated {
+pub fn interpolate<'v>(
+    text: &str,
+    lookup: impl Fn(&str) -> Option<&'v str>,
+    unknown: UnknownVariables,
+) -> Interpolated {
     let mut result = Interpolated { text: String::with_capacity(text.len()), unknown: Vec::new() };
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -36,7 +40,7 @@ pub fn interpolate<'v>(text: &str, lookup: impl Fn(&str) -> Option<&'v str>, unk
             result.text.push_str(value);
         } else {
             result.unknown.push(name.to_owned());
-            if unknown == Unknown::Stays {
+            if unknown == UnknownVariables::Keep {
                 result.text.push('$');
                 result.text.push_str(reference);
             }
@@ -80,7 +84,7 @@ mod tests {
     }
 
     fn filled(text: &str) -> String {
-        interpolate(text, lookup, Unknown::Stays).text
+        interpolate(text, lookup, UnknownVariables::Keep).text
     }
 
     #[test]
@@ -102,16 +106,16 @@ mod tests {
 
     #[test]
     fn keeps_or_empties_unknown_names_and_reports_them() {
-        let stays = interpolate("x ${NOPE}$NOPE2 y", lookup, Unknown::Stays);
+        let stays = interpolate("x ${NOPE}$NOPE2 y", lookup, UnknownVariables::Keep);
         assert_eq!(stays.text, "x ${NOPE}$NOPE2 y");
         assert_eq!(stays.unknown, ["NOPE", "NOPE2"]);
-        assert_eq!(interpolate("x ${NOPE} y", lookup, Unknown::Empties).text, "x  y");
+        assert_eq!(interpolate("x ${NOPE} y", lookup, UnknownVariables::Remove).text, "x  y");
     }
 
     proptest! {
         #[test]
         fn never_changes_text_without_known_names(text in "\\PC*") {
-            prop_assert_eq!(interpolate(&text, |_| None, Unknown::Stays).text, text);
+            prop_assert_eq!(interpolate(&text, |_| None, UnknownVariables::Keep).text, text);
         }
     }
 }

@@ -9,25 +9,25 @@ use tokio::sync::watch;
 
 use crate::error::{Interrupted, Result};
 
-/// How long a verb and its children have to end after a signal. Then the watchdog ends them.
+/// How long a verb and its children may take to end after a signal. Then the watchdog ends them.
 const LIMIT: Duration = Duration::from_millis(1900);
 
-/// How long a verb has to end after a signal if it cleans up on a server. Concourse sends SIGKILL ten seconds after SIGTERM.
+/// The same limit for a verb that cleans up on a server. Concourse sends SIGKILL ten seconds after SIGTERM.
 const LONG_LIMIT: Duration = Duration::from_secs(8);
 
 /// The part of the limit that is reserved for the final message and for removing the private directory.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const RESERVED: Duration = Duration::from_millis(200);
 
 /// Notifies all waiting code that a signal ends the verb.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
     sender: watch::Sender<Option<Interrupted>>,
-    sets_right: Arc<AtomicBool>,
+    cleans_up: Arc<AtomicBool>,
 }
 
 impl Default for Interrupt {
     fn default() -> Self {
-        Self { sender: watch::Sender::new(None), sets_right: Arc::default() }
+        Self { sender: watch::Sender::new(None), cleans_up: Arc::default() }
     }
 }
 
@@ -56,19 +56,19 @@ impl Interrupt {
         }
     }
 
-    /// Gives the verb more time to end after a signal, because a child holds a lock on a server that it must release.
-    pub(crate) fn allow_setting_right(&self) {
-        self.sets_right.store(true, Ordering::Relaxed);
+    /// Gives the verb more time to end after a signal, because a child must clean up, for example release a lock on a server.
+    pub(crate) fn extend_for_cleanup(&self) {
+        self.cleans_up.store(true, Ordering::Relaxed);
     }
 
     /// The time after a signal at which the watchdog ends the process.
     pub(crate) fn limit(&self) -> Duration {
-        if self.sets_right.load(Ordering::Relaxed) { LONG_LIMIT } else { LIMIT }
+        if self.cleans_up.load(Ordering::Relaxed) { LONG_LIMIT } else { LIMIT }
     }
 
     /// How long the work may continue after a signal.
     pub(crate) fn grace(&self) -> Duration {
-        self.limit().saturating_sub(LAST_WORDS)
+        self.limit().saturating_sub(RESERVED)
     }
 
     /// Notifies all waiting code.

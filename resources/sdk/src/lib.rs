@@ -1,9 +1,27 @@
-//! The Concourse resource protocol as a library.
+//! A library for Concourse resource types, which implements the resource protocol.
 //!
-//! A resource type implements [`Resource`]: a `Source`, a `Version`, two kinds of params and three verbs. This crate does the
-//! rest. It reads the request strictly (misspelt keys are errors) and leniently (scalars as pipelines write them), and reports
-//! every problem at once. Standard output carries only the response. Secrets are masked in all output. Child processes end with
-//! the verb. SIGTERM cleans up.
+//! A resource type implements [`Resource`]: the types of its source, version and params, and its three verbs. Its `main` calls
+//! [`main`](fn@main). This crate does the rest:
+//!
+//! - It reads the request by the JSON Schemas of the types. A misspelt key is an error, scalars are converted, and all problems
+//!   are reported at once.
+//! - Standard output contains only the response; messages go to standard error.
+//! - Secrets are masked in all output.
+//! - Child processes end with the verb, also after a signal or a panic.
+//!
+//! # Where to find what
+//!
+//! | task | items |
+//! |---|---|
+//! | implement a type | [`Resource`], [`Parameters`], [`NoParams`], [`Response`], [`Metadata`], [`fn@main`] |
+//! | validate parameters | [`Problems`], [`nearest`], [`UnknownKeys`] |
+//! | work in a verb | [`Context`], [`BuildMetadata`], [`Console`], [`Interrupt`], [`interpolate()`] |
+//! | read and write files | [`Inputs`], [`Unfinished`], [`CacheFile`], [`PrivateDirectory`] |
+//! | report errors | [`Result`], [`anyhow!`], [`Advise::hint`] |
+//! | keep secrets | [`Secret`], [`Redactor`], [`address_secrets`] |
+//! | run programs | [`Command`], [`Background`], [`Service`], [`Companion`] |
+//! | send HTTP requests | [`http`], [`aws`], [`web_token`] |
+//! | serve or document several types | [`ResourceType`], [`serve_companion`], [`docs`] |
 //!
 //! # A complete resource type
 //!
@@ -15,7 +33,7 @@
 //! use jetway::{Context, NoParams, Parameters, Resource, Response, Result};
 //! use serde::{Deserialize, Serialize};
 //!
-//! /// Returns a number that only grows.
+//! /// A counter: each put returns the next number.
 //! struct Counter;
 //!
 //! #[derive(Deserialize, JsonSchema)]
@@ -34,7 +52,7 @@
 //!
 //! impl Resource for Counter {
 //!     const NAME: &'static str = "counter";
-//!     const ABOUT: &'static str = "A number that only grows";
+//!     const ABOUT: &'static str = "Numbers: follow, read, count up";
 //!     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
 //!     type Source = Source;
 //!     type Version = Version;
@@ -115,10 +133,10 @@ pub use console::{Change, Colour, Console, stderr_console};
 pub use context::Context;
 pub use encoding::{hex, percent_decode, percent_encode};
 pub use entry::{main, serve_companion};
-pub use error::{Advise, Error, Interrupted, Line, Result, Silent, lines};
+pub use error::{Advise, Error, Interrupted, Line, Result, SilentChild, lines};
 pub use error_text::{ErrorText, Evidence};
 pub use inputs::Inputs;
-pub use interpolate::{Interpolated, Unknown, interpolate};
+pub use interpolate::{Interpolated, UnknownVariables, interpolate};
 pub use interrupt::Interrupt;
 pub use part::Part;
 pub use private_directory::PrivateDirectory;

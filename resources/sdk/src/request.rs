@@ -15,8 +15,8 @@ use crate::schema::{Reading, Vars, nearest, read, schema_of};
 use crate::unknown_keys::{ALLOW_UNKNOWN_KEYS, KeyPolicy, STRICT};
 use crate::verb::Verb;
 
-/// The largest request that is read, in bytes. A larger one is a mistake.
-const LARGEST: u64 = 16 * 1024 * 1024;
+/// The maximum size of a request, in bytes. A larger one is a mistake.
+const MAX_REQUEST: u64 = 16 * 1024 * 1024;
 
 impl Part {
     /// The part's JSON Schema for a type.
@@ -36,8 +36,8 @@ impl Part {
                         serde_json::json!({
                             "type": "boolean",
                             "default": false,
-                            "description": "Warn about every unknown key, also one that is close to a known one, \
-                                            instead of failing. For a pipeline that must run with several releases.",
+                            "description": "Turn all errors about unknown keys into warnings, also those about misspelt \
+                                            keys. For a pipeline that must run with several releases.",
                         }),
                     );
                     properties.insert(
@@ -45,8 +45,7 @@ impl Part {
                         serde_json::json!({
                             "type": "boolean",
                             "default": false,
-                            "description": "Fail on every unknown key, also on one that is ignored with a warning \
-                                            otherwise.",
+                            "description": "Turn all warnings about unknown keys into errors.",
                         }),
                     );
                 }
@@ -101,12 +100,12 @@ pub(crate) fn read_stdin(program: &str) -> Result<Vec<u8>> {
     if !stdin.is_terminal() {
         stdin
             .lock()
-            .take(LARGEST + 1)
+            .take(MAX_REQUEST + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| Error::new(error).context("cannot read the request from standard input"))?;
     }
-    if bytes.len() as u64 > LARGEST {
-        anyhow::bail!("the request on standard input is larger than {} MiB", LARGEST / 1024 / 1024);
+    if bytes.len() as u64 > MAX_REQUEST {
+        anyhow::bail!("the request on standard input is larger than {} MiB", MAX_REQUEST / 1024 / 1024);
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(anyhow::anyhow!("there is no request on standard input").hint(advice));
@@ -114,7 +113,7 @@ pub(crate) fn read_stdin(program: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Decodes a request. The console's redactor knows every secret in the request when this returns, also after an error.
+/// Decodes a request. When this returns, the console's redactor knows every secret in the request, even after an error.
 pub(crate) fn decode<R: Resource>(verb: Verb, bytes: &[u8], console: &Console) -> Result<Request<R>> {
     let value: Value = serde_json::from_slice(bytes)
         .map_err(|error| Error::new(error).context("the request on standard input is not valid JSON"))?;
@@ -180,7 +179,7 @@ pub(crate) fn problems_of<R: Resource>(part: Part, value: Value, keys: KeyPolicy
     if part == Part::Version {
         problems.retain(|problem| !problem.kind.is_of_key());
     }
-    let apply = |problem| keys.apply(name_not_yet(problem, R::NOT_YET), part, R::unknown_keys(verb, part));
+    let apply = |problem| keys.apply(mark_unsupported(problem, R::UNSUPPORTED_KEYS), part, R::unknown_keys(verb, part));
     problems.into_iter().map(apply).collect()
 }
 
@@ -199,7 +198,7 @@ fn problems_with<R: Resource, T: Parameters>(part: Part, value: Value) -> Vec<Pr
     problems
 }
 
-/// The problem of a source that sets both `strict` and `allow_unknown_keys`.
+/// Returns a problem if a source sets both `strict` and `allow_unknown_keys`.
 fn contradiction(source: &Value) -> Option<Problem> {
     let message = format!("cannot be set together with `{ALLOW_UNKNOWN_KEYS}`");
     let path = join_path(Part::Source.key(), STRICT);
@@ -225,7 +224,7 @@ impl Report<'_> {
         }
         let decodes = problems.iter().all(|problem| problem.kind.is_of_key());
         for problem in problems {
-            let problem = name_not_yet(problem, R::NOT_YET);
+            let problem = mark_unsupported(problem, R::UNSUPPORTED_KEYS);
             let problem = self.keys.apply(problem, part, R::unknown_keys(self.verb, part));
             match problem.severity {
                 Severity::Error => self.problems.push(problem),
@@ -266,9 +265,9 @@ fn rules_of<T: Parameters>(part: Part, decoded: &T) -> Vec<Problem> {
     problems.below(part.key())
 }
 
-fn name_not_yet(mut problem: Problem, not_yet: &[&str]) -> Problem {
+fn mark_unsupported(mut problem: Problem, unsupported: &[&str]) -> Problem {
     if matches!(problem.kind, ProblemKind::UnknownKey | ProblemKind::MisspeltKey)
-        && not_yet.contains(&problem.path.as_str())
+        && unsupported.contains(&problem.path.as_str())
     {
         problem.kind = ProblemKind::UnsupportedKey;
         "known, but not supported by this release".clone_into(&mut problem.message);

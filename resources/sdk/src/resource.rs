@@ -25,17 +25,18 @@ pub trait Resource: Sized + 'static {
     /// The type's name, as in `jetway-NAME`.
     const NAME: &'static str;
 
-    /// A description in one line, for `--help`.
+    /// A description in one line, for `--help`: the versions, and what the verbs do with them, such as `Commits of a git
+    /// repository: follow, check out, push`.
     const ABOUT: &'static str;
 
-    /// The version of the crate, `env!("CARGO_PKG_VERSION")`.
+    /// The release of the type, usually `env!("CARGO_PKG_VERSION")`.
     const RELEASE: &'static str;
 
-    /// Keys of the established resource that this release does not support yet, such as `source.tag_filter`. The error says so.
-    const NOT_YET: &'static [&'static str] = &[];
+    /// Keys of the established resource that this release does not support, such as `source.tag_filter`. Their error says so.
+    const UNSUPPORTED_KEYS: &'static [&'static str] = &[];
 
-    /// How a part of the request of `verb` treats an unknown key that is not close to a known key. Choose the behaviour
-    /// of the established resource, so that its pipelines run unchanged and its errors stay errors.
+    /// How to treat an unknown key in a part of the request of `verb`, if it is not a misspelling of a known key. Choose the
+    /// behaviour of the established resource, so that its pipelines run unchanged and its errors stay errors.
     fn unknown_keys(verb: Verb, part: Part) -> UnknownKeys {
         let _ = (verb, part);
         UnknownKeys::Ignored
@@ -83,7 +84,7 @@ pub trait Resource: Sized + 'static {
     ) -> Result<Response<Self::Version>>;
 }
 
-/// A type that a pipeline sets: a `Source`, or the params of a step.
+/// The keys that a pipeline sets: a `Source`, or the `params` of a step.
 pub trait Parameters: DeserializeOwned + JsonSchema {
     /// Checks rules that the types cannot express, such as keys that exclude each other or the syntax of a text. It runs after
     /// decoding, and all problems of the request are reported together.
@@ -91,13 +92,13 @@ pub trait Parameters: DeserializeOwned + JsonSchema {
         let _ = problems;
     }
 
-    /// The secrets that are not a [`crate::Secret`], such as a password in a URL.
+    /// The secrets in values other than a [`crate::Secret`], such as a password in a URL.
     fn hidden_secrets(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// The params of a step that has none.
+/// The `params` of a step that has none.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct NoParams {}
 
@@ -113,7 +114,7 @@ pub struct Response<V> {
 }
 
 impl<V> Response<V> {
-    /// A response without metadata.
+    /// Creates a response without metadata.
     pub fn new(version: V) -> Self {
         Self { version, metadata: Vec::new() }
     }
@@ -129,9 +130,9 @@ impl<V> Response<V> {
 /// One entry of the metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Metadata {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its value.
+    /// The value.
     pub value: String,
     /// A display hint of the established resources (`time`, `message`). Concourse ignores it.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -139,12 +140,12 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// An entry without a display hint.
+    /// Creates an entry without a display hint.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), value: value.into(), kind: None }
     }
 
-    /// An entry with a display hint.
+    /// Creates an entry with a display hint.
     pub fn typed(name: impl Into<String>, value: impl Into<String>, kind: &'static str) -> Self {
         Self { name: name.into(), value: value.into(), kind: Some(kind) }
     }

@@ -38,7 +38,7 @@ impl fmt::Debug for ResourceType {
 }
 
 impl ResourceType {
-    /// The type `R`.
+    /// Erases the types of `R`.
     pub fn of<R: Resource>() -> Self {
         Self {
             name: R::NAME,
@@ -99,14 +99,13 @@ impl ResourceType {
         (self.serve)(verb, Input::Stdin, directory, std::env::temp_dir())
     }
 
-    /// Serves a verb for `request` and returns the response. After a failure, which has been shown by then, it returns the exit
-    /// code.
-    pub fn ask(&self, verb: Verb, request: &Value, directory: Option<PathBuf>) -> Result<Value, ExitCode> {
+    /// Serves a verb for `request` and returns the response. After a failure, shows the error and returns the exit code.
+    pub fn response(&self, verb: Verb, request: &Value, directory: Option<PathBuf>) -> Result<Value, ExitCode> {
         (self.ask)(verb, Input::Bytes(request.to_string().into_bytes()), directory, std::env::temp_dir())
     }
 }
 
-/// Makes editors mark unknown keys, also those that the request reader would ignore: they have no effect.
+/// Makes editors mark unknown keys, even those that would only be a warning, because they have no effect.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(entries) => {

@@ -1,9 +1,9 @@
-//! Reading untyped values by JSON Schema: the one place that knows how pipelines write values.
+//! Reads untyped values by a JSON Schema. Only this module knows how pipelines write values.
 //!
 //! Serde stops at the first mistake and accepts only the JSON type that a field has. A pipeline's author makes several mistakes
 //! at once, and YAML and interpolation change scalars: `"true"` for a flag, `1.10` for text, `"3"` for a number. So a value is
-//! first read by the schema of its type, which collects every problem, converts every scalar to the expected type, and collects
-//! every secret. The result then decodes by serde without surprises.
+//! first read by the schema of its type: this collects every problem, converts every scalar to the expected type, and collects
+//! every secret. Serde then decodes the result without errors.
 
 mod misspelling;
 pub(crate) mod problem;

@@ -25,7 +25,7 @@ impl Secret {
         Self(Zeroizing::new(value.into()))
     }
 
-    /// The value, for the place that needs it: a header, a private file, a signature.
+    /// The value in plain text. Use it only where it is needed: in a header, a private file or a signature.
     pub fn expose(&self) -> &str {
         &self.0
     }

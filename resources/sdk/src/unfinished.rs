@@ -1,4 +1,4 @@
-//! Unfinished output of a get: files get their final names in the destination only when they are complete.
+//! Unfinished output of a get: a file gets its final name in the destination only when it is complete.
 //!
 //! A failure or a signal removes unfinished output. A process that is killed by SIGKILL leaves it behind, and the next get
 //! removes it.
@@ -42,7 +42,7 @@ impl Unfinished {
     /// Moves the file or directory `name` to the destination.
     pub fn publish(&self, name: &str) -> Result<()> {
         let (from, to) = (self.path.join(name), self.destination.join(name));
-        give(&from, &to).with_context(|| format!("cannot create `{}`", to.display()))
+        move_entry(&from, &to).with_context(|| format!("cannot create `{}`", to.display()))
     }
 
     /// Moves all these files and directories to the destination, or none of them. If the process is killed in between, the next
@@ -65,7 +65,7 @@ impl Unfinished {
 
 /// Renames a file or a directory. After a failure, `to` does not exist. A user other than root can only move a directory with
 /// write permission, so a read-only directory gets it for the move.
-fn give(from: &Path, to: &Path) -> io::Result<()> {
+fn move_entry(from: &Path, to: &Path) -> io::Result<()> {
     let error = match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => error,
         other => return other,
@@ -77,11 +77,11 @@ fn give(from: &Path, to: &Path) -> io::Result<()> {
     let permissions = metadata.permissions();
     fs::set_permissions(from, fs::Permissions::from_mode(permissions.mode() | 0o200))?;
     fs::rename(from, to)?;
-    settle(to, permissions)
+    restore_permissions(to, permissions)
 }
 
 /// Restores the permissions of a moved directory. If that fails, removes it.
-fn settle(path: &Path, permissions: fs::Permissions) -> io::Result<()> {
+fn restore_permissions(path: &Path, permissions: fs::Permissions) -> io::Result<()> {
     fs::set_permissions(path, permissions).inspect_err(|_| {
         // The next get removes what is left.
         let _ = remove_any(path);
@@ -183,10 +183,10 @@ mod tests {
         // Even root cannot set permissions of a file that does not exist.
         let path = destination.path().join("rootfs");
         std::os::unix::fs::symlink("nowhere", &path).unwrap();
-        assert!(settle(&path, fs::Permissions::from_mode(0o555)).is_err());
+        assert!(restore_permissions(&path, fs::Permissions::from_mode(0o555)).is_err());
         assert_eq!(names(destination.path()), Vec::<String>::new());
         fs::create_dir(&path).unwrap();
-        settle(&path, fs::Permissions::from_mode(0o555)).unwrap();
+        restore_permissions(&path, fs::Permissions::from_mode(0o555)).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o555);
     }
 

@@ -1,4 +1,4 @@
-//! Whether a request fails because of keys that its type does not have.
+//! The policy for unknown keys: whether they are errors or warnings.
 
 use serde_json::Value;
 
@@ -11,19 +11,20 @@ pub(crate) const ALLOW_UNKNOWN_KEYS: &str = "allow_unknown_keys";
 /// The key that turns warnings about unknown keys into errors, in every type's source.
 pub(crate) const STRICT: &str = "strict";
 
-/// How a type treats an unknown key that is not close to a known key. An unknown key that is close to a known key is
-/// always an error.
+/// How a type treats an unknown key that is not a misspelling of a known key. A misspelt key is always an error, unless the
+/// source sets `allow_unknown_keys`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownKeys {
-    /// Warns and ignores the key, like established resources that read only the keys that they know.
+    /// Ignores the key with a warning, like established resources that read only the keys that they know.
     Ignored,
     /// Rejects the key directly below `source` or `params`, and ignores it in nested objects.
-    RefusedAtTop,
+    RejectedAtTop,
     /// Rejects the key at any depth, like Go programs that disallow unknown fields.
-    Refused,
+    Rejected,
 }
 
-/// How strictly a source wants unknown keys to be treated, in itself and in the params of its steps.
+/// The policy that a source sets for unknown keys in itself and in the params of its steps: `strict` turns warnings into errors,
+/// `allow_unknown_keys` turns errors into warnings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeyPolicy {
     strict: bool,
@@ -31,7 +32,7 @@ pub struct KeyPolicy {
 }
 
 impl KeyPolicy {
-    /// The policy that a source sets by `strict` and `allow_unknown_keys`.
+    /// Reads the policy from a source.
     pub fn of_source(source: &Value) -> Self {
         Self { strict: is_true(source.get(STRICT)), allow_unknown: is_true(source.get(ALLOW_UNKNOWN_KEYS)) }
     }
@@ -40,26 +41,25 @@ impl KeyPolicy {
         self.strict && self.allow_unknown
     }
 
-    /// The same policy, but strict if `strict` is true.
+    /// Returns this policy, made strict if `strict` is true.
     #[must_use]
     pub fn or_strict(self, strict: bool) -> Self {
         Self { strict: self.strict || strict, ..self }
     }
 
-    /// Decides whether a problem with a key is an error or a warning, and adds to the message of a warning that the key is
-    /// ignored.
+    /// Decides whether a problem with a key is an error or a warning. The message of a warning says that the key is ignored.
     pub(crate) fn apply(self, mut problem: Problem, part: Part, unknown_keys: UnknownKeys) -> Problem {
-        let refused = match unknown_keys {
+        let is_rejected = match unknown_keys {
             UnknownKeys::Ignored => false,
-            UnknownKeys::RefusedAtTop => {
+            UnknownKeys::RejectedAtTop => {
                 problem.path.get(part.key().len() + 1..).is_some_and(|key| !key.contains(['.', '[']))
             }
-            UnknownKeys::Refused => true,
+            UnknownKeys::Rejected => true,
         };
         let is_error = match problem.kind {
             ProblemKind::Invalid => true,
             ProblemKind::MisspeltKey | ProblemKind::UnsupportedKey => !self.allow_unknown,
-            ProblemKind::UnknownKey => self.strict || (refused && !self.allow_unknown),
+            ProblemKind::UnknownKey => self.strict || (is_rejected && !self.allow_unknown),
             ProblemKind::KeyInOtherCase => self.strict,
         };
         if is_error {
@@ -68,12 +68,12 @@ impl KeyPolicy {
         problem.severity = Severity::Warning;
         if problem.kind != ProblemKind::KeyInOtherCase {
             problem.message.push_str(", ignored");
-            if refused || problem.kind != ProblemKind::UnknownKey {
+            if is_rejected || problem.kind != ProblemKind::UnknownKey {
                 problem.message.push_str(" since `");
                 problem.message.push_str(ALLOW_UNKNOWN_KEYS);
                 problem.message.push_str("` is set");
             }
-            // Only errors list all known keys: in the log of every check the list would bury the rest.
+            // Only errors list all known keys, because in the log of each check the list would hide the other messages.
             problem.hint = problem.hint.filter(|hint| hint.starts_with("did you mean"));
         }
         problem

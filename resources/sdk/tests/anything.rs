@@ -1,5 +1,5 @@
-//! Whatever is sent, the reader of requests answers; it never panics and never shows a secret.
-#![allow(clippy::unwrap_used, reason = "this is test code: what is not as it should be ends its test there and then")]
+//! For any request, the request reader returns a result, does not panic, and does not show a secret.
+#![allow(clippy::unwrap_used, reason = "test code: an unexpected value must fail the test at once")]
 
 #[path = "support/sampler.rs"]
 mod sampler;
@@ -40,7 +40,7 @@ const KEYS: [&str; 26] = [
     "digest",
 ];
 
-/// Any JSON, with such keys more often than not.
+/// Any JSON; most of its keys are from this list.
 fn any_json() -> impl Strategy<Value = Value> {
     let key = prop_oneof![4 => prop::sample::select(&KEYS[..]).prop_map(str::to_owned), 1 => "\\PC{0,8}"];
     let text = prop_oneof![
@@ -77,7 +77,7 @@ fn forms(value: &Value) -> impl Strategy<Value = Value> + use<> {
     prop_oneof![Just(value.clone()), Just(Value::String(text))]
 }
 
-/// A source in which everything is as it should be.
+/// A valid source.
 fn good_source() -> impl Strategy<Value = Value> {
     let text = || {
         prop_oneof![

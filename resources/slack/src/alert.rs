@@ -1,12 +1,12 @@
 //! Alerts: messages about the build itself, formatted like those of the established alert resource.
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, BuildMetadata, Console, Result, Unknown, percent_encode};
+use jetway::{Advise as _, BuildMetadata, Console, Result, UnknownVariables, percent_encode};
 use serde_json::json;
 
 use crate::alert_type::AlertType;
 use crate::inputs::{Inputs, given};
-use crate::message::{Message, attachments, blocks, look};
+use crate::message::{Message, attachments, base_message, blocks};
 use crate::params::Params;
 use crate::terminal;
 use crate::variables::{Place, Variables};
@@ -25,14 +25,14 @@ pub(crate) fn compose(
     console: &Console,
 ) -> Result<Message> {
     let (colour, icon, preset) = kind.preset();
-    let fill = |text: &str, place| variables.fill(text, Unknown::Stays, place);
+    let fill = |text: &str, place| variables.fill(text, UnknownVariables::Keep, place);
     // The established resource never expands variables in files, and the author of a file may not be trusted.
     let either = |key: &str, file: Option<&String>, here: Option<&String>| -> Result<Option<String>> {
         if let Some(path) = given(file) {
             match inputs.text(path).with_context(|| format!("cannot use `{key}`"))? {
                 Some(text) => {
                     let text = if params.strip_ansi { terminal::strip(&text) } else { text };
-                    return Ok(Some(variables.harmless(text.trim())));
+                    return Ok(Some(variables.escape_untrusted(text.trim())));
                 }
                 None => console.warn(format_args!("file `{path}` (`{key}`) does not exist")),
             }
@@ -67,7 +67,7 @@ pub(crate) fn compose(
     Ok(Message {
         attachments: std::iter::once(alert).chain(more).collect(),
         blocks: blocks(params, inputs, variables, console)?,
-        ..look(params, variables)
+        ..base_message(params, variables)
     })
 }
 

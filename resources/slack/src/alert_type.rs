@@ -56,7 +56,7 @@ impl AlertType {
     }
 
     /// Whether the alert depends on the status of the job's previous build.
-    pub(crate) fn looks_back(self) -> bool {
+    pub(crate) fn depends_on_previous_build(self) -> bool {
         matches!(self, Self::Fixed | Self::Broke)
     }
 

@@ -42,7 +42,7 @@ struct Token {
 
 /// The login protocol, by Concourse release.
 #[derive(Debug, PartialEq, Eq)]
-enum Login {
+enum LoginProtocol {
     /// Before 4.0: basic authentication with a token endpoint per team.
     Team,
     /// Before 6.1: OAuth at `/sky/token`.
@@ -99,16 +99,16 @@ impl Concourse<'_> {
     /// Requests a token for a local user.
     async fn token(&self, team: &str, user: &str, password: &Secret) -> Result<Secret> {
         let info: Info = self.client.get(format!("{}/api/v1/info", self.url)).send().await?.json().await?;
-        let way = login_of(&info.version);
-        let asked = match way {
-            Login::Team => {
+        let protocol = login_protocol(&info.version);
+        let request = match protocol {
+            LoginProtocol::Team => {
                 let path = format!("{}/api/v1/teams/{}/auth/token", self.url, escape_path(team));
                 self.client.get(path).basic(user, password)
             }
-            Login::Sky => self.grant("/sky/token", user, password),
-            Login::IssuerId | Login::Issuer => self.grant("/sky/issuer/token", user, password),
+            LoginProtocol::Sky => self.grant("/sky/token", user, password),
+            LoginProtocol::IssuerId | LoginProtocol::Issuer => self.grant("/sky/issuer/token", user, password),
         };
-        let answer = asked.redirects(Redirects::Return).send().await;
+        let answer = request.redirects(Redirects::Return).send().await;
         let response = answer.with_context(|| format!("cannot log in to Concourse as `{user}`")).hint(
             "`username` must be a local Concourse user (`--add-local-user`); users who log in with another service have no password in Concourse",
         )?;
@@ -118,7 +118,7 @@ impl Concourse<'_> {
                 .hint("set `concourse_url` to the URL that Concourse redirects to"));
         }
         let token: Token = response.json().await?;
-        let token = if way == Login::IssuerId { token.id_token } else { token.access_token };
+        let token = if protocol == LoginProtocol::IssuerId { token.id_token } else { token.access_token };
         let token = token.filter(|token| !token.is_empty());
         token.map(Secret::new).ok_or_else(|| {
             anyhow!("Concourse {} accepted the login of `{user}`, but its response contains no token", info.version)
@@ -135,16 +135,16 @@ impl Concourse<'_> {
 }
 
 /// The login protocol of a release.
-fn login_of(version: &str) -> Login {
+fn login_protocol(version: &str) -> LoginProtocol {
     let mut numbers = version.split(['.', '-', '+']).map(|part| part.parse::<u32>().unwrap_or_default());
     let release = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
     match release {
         // A build from source reports version 0.0.0 and is newer than any release.
-        (0, 0) => Login::Issuer,
-        (..4, _) => Login::Team,
-        (4 | 5, _) | (6, 0) => Login::Sky,
-        (6, 1..=4) => Login::IssuerId,
-        _ => Login::Issuer,
+        (0, 0) => LoginProtocol::Issuer,
+        (..4, _) => LoginProtocol::Team,
+        (4 | 5, _) | (6, 0) => LoginProtocol::Sky,
+        (6, 1..=4) => LoginProtocol::IssuerId,
+        _ => LoginProtocol::Issuer,
     }
 }
 
@@ -155,19 +155,19 @@ mod tests {
     #[test]
     fn finds_the_login_of_every_release() {
         for (version, login) in [
-            ("3.14.1", Login::Team),
-            ("4.0.0", Login::Sky),
-            ("5.5.11", Login::Sky),
-            ("6.0.0", Login::Sky),
-            ("6.1.0", Login::IssuerId),
-            ("6.4.1", Login::IssuerId),
-            ("6.5.0", Login::Issuer),
-            ("7.11.2", Login::Issuer),
-            ("8.2.5", Login::Issuer),
-            ("10.0.0-rc.1", Login::Issuer),
-            ("0.0.0-dev", Login::Issuer),
+            ("3.14.1", LoginProtocol::Team),
+            ("4.0.0", LoginProtocol::Sky),
+            ("5.5.11", LoginProtocol::Sky),
+            ("6.0.0", LoginProtocol::Sky),
+            ("6.1.0", LoginProtocol::IssuerId),
+            ("6.4.1", LoginProtocol::IssuerId),
+            ("6.5.0", LoginProtocol::Issuer),
+            ("7.11.2", LoginProtocol::Issuer),
+            ("8.2.5", LoginProtocol::Issuer),
+            ("10.0.0-rc.1", LoginProtocol::Issuer),
+            ("0.0.0-dev", LoginProtocol::Issuer),
         ] {
-            assert_eq!(login_of(version), login, "{version}");
+            assert_eq!(login_protocol(version), login, "{version}");
         }
     }
 }

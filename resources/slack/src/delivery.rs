@@ -5,9 +5,9 @@ use jetway::{Advise as _, Console, Context, Error, Interrupted, Result, Secret};
 use serde_json::{Map, Value};
 
 use crate::message::Message;
-use crate::reference::Found;
+use crate::reference::MessageId;
 use crate::source::Guarantee;
-use crate::web_api::{Refused, Twice, WebApi};
+use crate::web_api::{ApiError, Idempotency, WebApi};
 use crate::webhook;
 
 /// The transport for messages.
@@ -44,7 +44,7 @@ pub(crate) enum Kind {
 
 impl Target {
     /// The channel as the pipeline names it, for output.
-    pub(crate) fn shown(&self) -> String {
+    pub(crate) fn display_name(&self) -> String {
         match &self.channel {
             Some(channel) => format!("`{channel}`"),
             None => "the webhook's channel".to_owned(),
@@ -83,14 +83,14 @@ impl Delivery<'_> {
         targets: &[Target],
         guarantee: Guarantee,
         context: &Context,
-    ) -> Result<Vec<Found>> {
+    ) -> Result<Vec<MessageId>> {
         let console = context.console();
         let (mut sent, mut reached, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for target in targets {
             match self.send_to(target, message, guarantee, context).await {
                 Ok(found) => {
                     sent.extend(found);
-                    reached.push(target.shown());
+                    reached.push(target.display_name());
                 }
                 Err(error) if Interrupted::caused(&error) => {
                     if !reached.is_empty() {
@@ -98,10 +98,13 @@ impl Delivery<'_> {
                     }
                     // An interrupted request adds context to the error; an interrupted pause between two requests does not.
                     let was_sent = error.chain().nth(1).is_some();
-                    let error = error.context(format!("sending the message to {} was interrupted", target.shown()));
+                    let error =
+                        error.context(format!("sending the message to {} was interrupted", target.display_name()));
                     return Err(if was_sent { error.hint("the message may have arrived") } else { error });
                 }
-                Err(error) => failed.push((target.shown(), hint_that_it_may_have_arrived(error, target, guarantee))),
+                Err(error) => {
+                    failed.push((target.display_name(), hint_that_it_may_have_arrived(error, target, guarantee)));
+                }
             }
         }
         let Some((first, error)) = failed.pop() else { return Ok(sent) };
@@ -128,7 +131,7 @@ impl Delivery<'_> {
         message: &Message,
         guarantee: Guarantee,
         context: &Context,
-    ) -> Result<Option<Found>> {
+    ) -> Result<Option<MessageId>> {
         let (body, retry) = (target.body(message), Retry::default());
         let mut attempts = 1;
         loop {
@@ -139,24 +142,24 @@ impl Delivery<'_> {
             if attempts == retry.tries {
                 return Err(error);
             }
-            context.console().step(format_args!("retrying the message to {}: {error}", target.shown()));
+            context.console().step(format_args!("retrying the message to {}: {error}", target.display_name()));
             context.interrupt().sleep(retry.pause_after(attempts)).await?;
             attempts += 1;
         }
     }
 
-    async fn send_once(&self, body: &Map<String, Value>, kind: &Kind, console: &Console) -> Result<Option<Found>> {
+    async fn send_once(&self, body: &Map<String, Value>, kind: &Kind, console: &Console) -> Result<Option<MessageId>> {
         let api = match self {
             Self::Webhook { client, url } => return webhook::post(client, url, body, console).await.map(|()| None),
             Self::Api(api) => api,
         };
         let answer = match kind {
-            Kind::Update(_) => api.call("chat.update", body, Twice::IsTheSame).await?,
-            Kind::New | Kind::Reply(_) => api.call("chat.postMessage", body, Twice::Shows).await?,
+            Kind::Update(_) => api.call("chat.update", body, Idempotency::Idempotent).await?,
+            Kind::New | Kind::Reply(_) => api.call("chat.postMessage", body, Idempotency::NotIdempotent).await?,
         };
         let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
         if let (Some(channel), Some(ts)) = (text("channel"), text("ts")) {
-            return Ok(Some(Found { channel: Some(channel), ts }));
+            return Ok(Some(MessageId { channel: Some(channel), ts }));
         }
         console.warn(
             "Slack accepted the message, but its response has no `channel` and `ts`; later puts cannot refer to it",
@@ -178,8 +181,8 @@ fn may_have_arrived(error: &Error) -> bool {
         return answer.status().is_server_error() && ![501, 503, 505].contains(&answer.status().as_u16());
     }
     error
-        .downcast_ref::<Refused>()
-        .is_some_and(|refused| ["fatal_error", "internal_error"].contains(&refused.word.as_str()))
+        .downcast_ref::<ApiError>()
+        .is_some_and(|error| ["fatal_error", "internal_error"].contains(&error.code.as_str()))
 }
 
 /// Adds a hint if the message may have arrived.

@@ -1,7 +1,7 @@
 //! `attachments` and `blocks`: a list, or a JSON text that holds one.
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Console, Result, Unknown};
+use jetway::{Advise as _, Console, Result, UnknownVariables};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -38,7 +38,7 @@ impl Items {
         if let Ok(value) = serde_json::from_str(text) {
             return items_of(value, key, &format!("the text in `{key}`"));
         }
-        let filled = variables.fill(text, Unknown::Empties, Place::Name);
+        let filled = variables.fill(text, UnknownVariables::Remove, Place::Name);
         if filled.trim().is_empty() {
             return Ok(Vec::new());
         }
@@ -91,13 +91,13 @@ fn items_of(value: Value, key: &str, place: &str) -> Result<Vec<Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::variables::Signs;
+    use crate::variables::Markup;
     use jetway::BuildMetadata;
     use serde_json::json;
 
     fn read(text: &str) -> Result<Vec<Value>> {
         let build = BuildMetadata::from_lookup(|name| (name == "BUILD_NAME").then(|| "[{\"text\": \"x\"}]".to_owned()));
-        Items::Json(text.to_owned()).read("attachments", &Variables::of_build(&build, Signs::Act, true))
+        Items::Json(text.to_owned()).read("attachments", &Variables::of_build(&build, Markup::Keep, true))
     }
 
     #[test]

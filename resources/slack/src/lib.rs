@@ -46,7 +46,7 @@ pub struct Slack;
 
 impl Resource for Slack {
     const NAME: &'static str = "slack";
-    const ABOUT: &'static str = "Sends messages to Slack, Mattermost or Discord: texts, alerts, threads, reactions";
+    const ABOUT: &'static str = "Messages to Slack, Mattermost or Discord: send texts and alerts, reply, update, react";
     const RELEASE: &'static str = env!("CARGO_PKG_VERSION");
 
     type Source = Source;

@@ -1,8 +1,8 @@
 //! Slack's error codes, and what they mean for a pipeline's author.
 
 /// Explains an error code of the Web API or of a webhook, if it is known.
-pub(crate) fn of(word: &str) -> Option<&'static str> {
-    let index = MEANINGS.binary_search_by_key(&word, |(known, _)| known).ok()?;
+pub(crate) fn of(code: &str) -> Option<&'static str> {
+    let index = MEANINGS.binary_search_by_key(&code, |(known, _)| known).ok()?;
     MEANINGS.get(index).map(|(_, meaning)| *meaning)
 }
 
@@ -77,8 +77,8 @@ mod tests {
     #[test]
     fn finds_every_error_code() {
         assert!(MEANINGS.is_sorted());
-        for (word, meaning) in MEANINGS {
-            assert_eq!(of(word), Some(meaning));
+        for (code, meaning) in MEANINGS {
+            assert_eq!(of(code), Some(meaning));
         }
         assert_eq!(of("something_else"), None);
     }

@@ -11,7 +11,7 @@ use crate::web_api::WebApi;
 pub(crate) const VARIABLE: &str = "MENTIONS";
 
 /// Formats the mentions in the chat's syntax. A user whom Slack does not find is given by the e-mail address.
-pub(crate) async fn people(
+pub(crate) async fn resolve(
     params: &Params,
     inputs: &Inputs,
     api: &WebApi<'_>,
@@ -42,7 +42,7 @@ pub(crate) async fn people(
 }
 
 /// Whether a text in the pipeline contains the mentions' variable.
-pub(crate) fn are_placed(params: &Params) -> bool {
+pub(crate) fn are_in_text(params: &Params) -> bool {
     let is_placed = |text: &str| text.contains("$MENTIONS") || text.contains("${MENTIONS}");
     let lists = [&params.attachments, &params.blocks];
     params.expand

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Console, Result, Unknown};
+use jetway::{Advise as _, Console, Result, UnknownVariables};
 use serde_json::{Map, Value};
 
 use crate::inputs::{Inputs, given};
@@ -16,7 +16,7 @@ use crate::variables::{Place, Variables};
 pub(crate) const TEXT_FILE_CONTENT: &str = "TEXT_FILE_CONTENT";
 
 /// The default text of an empty message.
-const NOTHING_PROVIDED: &str = "_(no notification provided)_";
+const EMPTY_TEXT: &str = "_(no notification provided)_";
 
 /// A message without its destination.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -80,8 +80,9 @@ pub(crate) fn compose(
         match inputs.text(path).context("cannot use `text_file`")? {
             Some(content) => {
                 let content = if params.strip_ansi { terminal::strip(&content) } else { content };
-                let content = variables.harmless(content.trim_end_matches('\n'));
-                file = TextFile { exists: true, content: variables.fill(&content, Unknown::Empties, Place::Text) };
+                let content = variables.escape_untrusted(content.trim_end_matches('\n'));
+                file =
+                    TextFile { exists: true, content: variables.fill(&content, UnknownVariables::Remove, Place::Text) };
             }
             None => console.warn(format_args!("file `{path}` (`text_file`) does not exist")),
         }
@@ -93,17 +94,17 @@ pub(crate) fn compose(
     let attachments = attachments(params, inputs, variables, console)?;
     let blocks = blocks(params, inputs, variables, console)?;
     if attachments.is_empty() && blocks.is_empty() && file.content.is_empty() {
-        NOTHING_PROVIDED.clone_into(&mut file.content);
-        variables.set_trusted(TEXT_FILE_CONTENT, NOTHING_PROVIDED);
+        EMPTY_TEXT.clone_into(&mut file.content);
+        variables.set_trusted(TEXT_FILE_CONTENT, EMPTY_TEXT);
     }
     let text = match &params.text {
-        Some(text) => variables.fill(text, Unknown::Empties, Place::Text),
+        Some(text) => variables.fill(text, UnknownVariables::Remove, Place::Text),
         None => file.content.clone(),
     };
     let text = text.trim_end_matches('\n');
     // The established resource ends every text with a newline.
     let text = (!text.is_empty()).then(|| format!("{text}\n"));
-    let message = Message { text, attachments, blocks, ..look(params, variables) };
+    let message = Message { text, attachments, blocks, ..base_message(params, variables) };
     if message.is_empty() {
         return Err(anyhow!("the message is empty: it has no text, no attachments and no blocks")
             .hint("check the variables in `text`: one of them may have no value"));
@@ -130,9 +131,9 @@ pub(crate) fn blocks(params: &Params, inputs: &Inputs, variables: &Variables, co
 }
 
 /// The fields that all kinds of messages share: sender, icon, links and previews.
-pub(crate) fn look(params: &Params, variables: &Variables) -> Message {
+pub(crate) fn base_message(params: &Params, variables: &Variables) -> Message {
     let fill = |text: &Option<String>| {
-        let text = variables.fill(given(text.as_ref())?, Unknown::Empties, Place::Name);
+        let text = variables.fill(given(text.as_ref())?, UnknownVariables::Remove, Place::Name);
         (!text.trim().is_empty()).then_some(text)
     };
     Message {
@@ -156,7 +157,7 @@ pub(crate) fn channels(
     console: &Console,
     file_wins: bool,
 ) -> Result<Vec<String>> {
-    let fill = |text: &str| variables.fill(text, Unknown::Empties, Place::Name);
+    let fill = |text: &str| variables.fill(text, UnknownVariables::Remove, Place::Name);
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let mut found = given(params.channel.as_ref()).map(|text| words(&fill(text))).unwrap_or_default();
     found.extend(params.channels.iter().map(|channel| fill(channel).trim().to_owned()));

@@ -16,10 +16,10 @@ use crate::mention;
 use crate::message::{self, Message};
 use crate::params::Params;
 use crate::reaction::react;
-use crate::reference::Found;
+use crate::reference::MessageId;
 use crate::report::Report;
-use crate::source::{Source, Way, set};
-use crate::variables::{Signs, Variables};
+use crate::source::{Credential, Source, non_empty};
+use crate::variables::{Markup, Variables};
 use crate::version::Version;
 use crate::web_api::WebApi;
 
@@ -35,7 +35,7 @@ pub(crate) async fn put(
     put.run(inputs).await
 }
 
-/// The inputs of a put.
+/// A put with its configuration.
 struct Put<'p> {
     context: &'p Context,
     source: &'p Source,
@@ -52,21 +52,21 @@ impl Put<'_> {
             console.warn("the webhook URL is a secret and is always redacted");
         }
         let disabled = self.source.disable || self.params.disable;
-        let Some(way) = self.source.way().filter(|_| !disabled) else {
-            self.say("disabled: nothing is sent");
+        let Some(credential) = self.source.credential().filter(|_| !disabled) else {
+            self.log("disabled: nothing is sent");
             return Ok(self.respond(&Report::default()));
         };
-        self.needs_token(way)?;
+        self.require_token(credential)?;
         let inputs = Inputs::new(inputs)?;
         if !self.is_due().await? {
-            self.say("the status has not changed: no alert is sent");
+            self.log("the status has not changed: no alert is sent");
             let (_, channels) = self.channels(&inputs, &self.variables(&inputs)?)?;
             return Ok(self.respond(&Report { channels, ..Report::default() }));
         }
-        let delivery = self.delivery(way)?;
+        let delivery = self.delivery(credential)?;
         let mut variables = self.variables(&inputs)?;
         let mentions = match &delivery {
-            Delivery::Api(api) => mention::people(self.params, &inputs, api, console).await?,
+            Delivery::Api(api) => mention::resolve(self.params, &inputs, api, console).await?,
             Delivery::Webhook { .. } => None,
         };
         if let Some(mentions) = &mentions {
@@ -74,11 +74,11 @@ impl Put<'_> {
         }
         let mut report = Report::default();
         let Some(mut message) = self.message(&inputs, &mut variables, &mut report)? else {
-            self.say("`text_file` is empty: nothing is sent");
+            self.log("`text_file` is empty: nothing is sent");
             return Ok(self.respond(&report));
         };
         if let Some(mentions) = mentions
-            && !mention::are_placed(self.params)
+            && !mention::are_in_text(self.params)
         {
             let text = message.text.unwrap_or_default();
             message.text = Some(format!("{mentions} {text}").trim_end_matches(' ').to_owned());
@@ -107,17 +107,17 @@ impl Put<'_> {
             let guarantee = self.params.delivery.or(self.source.delivery).unwrap_or_default();
             report.sent = delivery.send(&report.message, targets, guarantee, self.context).await?;
             report.alerted = true;
-            let reached: Vec<String> = targets.iter().map(Target::shown).collect();
-            self.say(&format!("sent to {}", reached.join(", ")));
+            let reached: Vec<String> = targets.iter().map(Target::display_name).collect();
+            self.log(&format!("sent to {}", reached.join(", ")));
         }
         if let Delivery::Api(api) = delivery
             && !self.params.reactions.is_empty()
         {
-            let referred: Vec<Found> = targets.iter().filter_map(Target::referred).collect();
+            let referred: Vec<MessageId> = targets.iter().filter_map(Target::referred).collect();
             let messages = if referred.is_empty() { &report.sent } else { &referred };
-            let shown: Vec<String> = targets.iter().map(Target::shown).collect();
+            let shown: Vec<String> = targets.iter().map(Target::display_name).collect();
             react(api, &self.params.reactions, messages, &shown).await?;
-            self.say(&format!("updated reactions: {}", self.params.reactions.join(", ")));
+            self.log(&format!("updated reactions: {}", self.params.reactions.join(", ")));
             if only_reacts {
                 report.sent = referred;
             }
@@ -126,8 +126,8 @@ impl Put<'_> {
     }
 
     /// Rejects params that a webhook does not support, before any request is made.
-    fn needs_token(&self, way: Way<'_>) -> Result<()> {
-        if matches!(way, Way::Token(_)) {
+    fn require_token(&self, credential: Credential<'_>) -> Result<()> {
+        if matches!(credential, Credential::Token(_)) {
             return Ok(());
         }
         let needing = [
@@ -145,7 +145,7 @@ impl Put<'_> {
 
     /// Whether to send the message. Only `fixed` and `broke` depend on the status of the previous build.
     async fn is_due(&self) -> Result<bool> {
-        let Some(kind) = self.kind.filter(|kind| kind.looks_back()) else { return Ok(true) };
+        let Some(kind) = self.kind.filter(|kind| kind.depends_on_previous_build()) else { return Ok(true) };
         let build = self.context.build();
         let previous = alert::previous_build(build.name.as_deref())?;
         let Some(previous) = previous else { return Ok(kind.is_due_after(None)) };
@@ -156,11 +156,11 @@ impl Put<'_> {
         let concourse = Concourse {
             client: self.context.http(self.source.concourse_http())?,
             url,
-            login: user.zip(set(self.source.password.as_ref())),
+            login: user.zip(non_empty(self.source.password.as_ref())),
         };
         let status = concourse.status(build, &previous).await;
         let status = status.with_context(|| format!("cannot get the status of build {previous} of this job"))?;
-        self.say(&format!("build {previous} of this job: {status}"));
+        self.log(&format!("build {previous} of this job: {status}"));
         Ok(kind.is_due_after(Some(&status)))
     }
 
@@ -170,11 +170,11 @@ impl Put<'_> {
         given.or(self.context.build().external_url.as_deref())
     }
 
-    fn delivery<'s>(&'s self, way: Way<'s>) -> Result<Delivery<'s>> {
+    fn delivery<'s>(&'s self, credential: Credential<'s>) -> Result<Delivery<'s>> {
         let client = self.context.http(self.source.http())?;
-        Ok(match way {
-            Way::Webhook(url) => Delivery::Webhook { client, url },
-            Way::Token(token) => {
+        Ok(match credential {
+            Credential::Webhook(url) => Delivery::Webhook { client, url },
+            Credential::Token(token) => {
                 let base = self.source.api_url.trim().trim_end_matches('/');
                 Delivery::Api(WebApi { client, base, token })
             }
@@ -182,8 +182,8 @@ impl Put<'_> {
     }
 
     fn variables(&self, inputs: &Inputs) -> Result<Variables> {
-        let signs = if self.params.escape { Signs::AreText } else { Signs::Act };
-        let mut variables = Variables::of_build(self.context.build(), signs, self.params.expand);
+        let markup = if self.params.escape { Markup::Escape } else { Markup::Keep };
+        let mut variables = Variables::of_build(self.context.build(), markup, self.params.expand);
         if let Some(path) = given(self.params.env_file.as_ref()) {
             match inputs.text(path).context("cannot use `env_file`")? {
                 Some(text) => variables.add_env_file(path, &text, self.context.console()),
@@ -214,7 +214,7 @@ impl Put<'_> {
         let file_wins = self.kind.is_some();
         let console = self.context.console();
         let channels = message::channels(self.params, of_source, inputs, variables, console, file_wins)?;
-        let is_token = matches!(self.source.way(), Some(Way::Token(_)));
+        let is_token = matches!(self.source.credential(), Some(Credential::Token(_)));
         let referred = match (&self.params.thread, &self.params.update) {
             (Some(thread), _) => Some((thread.find("thread", inputs)?, Kind::Reply as fn(String) -> Kind)),
             (None, Some(update)) => Some((update.find("update", inputs)?, Kind::Update as fn(String) -> Kind)),
@@ -222,7 +222,7 @@ impl Put<'_> {
         };
         let targets: Vec<Target> = if let Some((found, kind)) = referred {
             // A message belongs to one channel. If the reference does not name it, the put's first channel is used.
-            let channel_of = |found: &Found| found.channel.clone().or_else(|| channels.first().cloned());
+            let channel_of = |found: &MessageId| found.channel.clone().or_else(|| channels.first().cloned());
             found.into_iter().map(|found| Target { channel: channel_of(&found), kind: kind(found.ts) }).collect()
         } else {
             let own = channels.is_empty() || (!is_token && self.file_adds_to_own_channel());
@@ -248,7 +248,7 @@ impl Put<'_> {
         self.kind.is_none() && !is_named && given(self.params.channel_file.as_ref()).is_some()
     }
 
-    fn say(&self, text: &str) {
+    fn log(&self, text: &str) {
         if !self.params.silent {
             self.context.console().step(text);
         }
@@ -266,10 +266,10 @@ impl Put<'_> {
 
 impl Target {
     /// The earlier message that this target replies to or updates.
-    fn referred(&self) -> Option<Found> {
+    fn referred(&self) -> Option<MessageId> {
         match &self.kind {
             Kind::New => None,
-            Kind::Reply(ts) | Kind::Update(ts) => Some(Found { channel: self.channel.clone(), ts: ts.clone() }),
+            Kind::Reply(ts) | Kind::Update(ts) => Some(MessageId { channel: self.channel.clone(), ts: ts.clone() }),
         }
     }
 }

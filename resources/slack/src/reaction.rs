@@ -4,11 +4,16 @@ use anyhow::Context as _;
 use jetway::Result;
 
 use crate::reaction_word::parse;
-use crate::reference::Found;
+use crate::reference::MessageId;
 use crate::web_api::WebApi;
 
 /// Applies the reactions to each message; `shown` has the messages' channels as the pipeline names them.
-pub(crate) async fn react(api: &WebApi<'_>, reactions: &[String], messages: &[Found], shown: &[String]) -> Result<()> {
+pub(crate) async fn react(
+    api: &WebApi<'_>,
+    reactions: &[String],
+    messages: &[MessageId],
+    shown: &[String],
+) -> Result<()> {
     for (index, message) in messages.iter().enumerate() {
         let channel = message.channel.as_deref().unwrap_or_default();
         for word in reactions {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::inputs::Inputs;
 use crate::version::{CHANNEL, TS, Version};
 
-/// A message, as a pipeline names it.
+/// A reference to a message in a pipeline.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Reference {
@@ -26,9 +26,9 @@ pub enum Reference {
     },
 }
 
-/// A resolved message.
+/// The id of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct MessageId {
     /// Its channel, if the reference names it.
     pub(crate) channel: Option<String>,
     pub(crate) ts: String,
@@ -47,13 +47,13 @@ impl Reference {
     }
 
     /// Resolves the reference to one or more messages.
-    pub(crate) fn find(&self, key: &str, inputs: &Inputs) -> Result<Vec<Found>> {
+    pub(crate) fn find(&self, key: &str, inputs: &Inputs) -> Result<Vec<MessageId>> {
         let place = match self {
-            Self::Message { channel, ts } => return pairs(channel.as_deref(), ts),
+            Self::Message { channel, ts } => return parse_ids(channel.as_deref(), ts),
             Self::Place(place) => place,
         };
         if is_ts(place) {
-            return pairs(None, place);
+            return parse_ids(None, place);
         }
         let found = inputs.find(place).with_context(|| format!("cannot use `{key}`"))?;
         let Some(found) = found else {
@@ -66,28 +66,28 @@ impl Reference {
 }
 
 /// Reads the files that a get of a message wrote.
-fn directory(place: &str, inputs: &Inputs) -> Result<Vec<Found>> {
+fn directory(place: &str, inputs: &Inputs) -> Result<Vec<MessageId>> {
     let read = |name: &str| inputs.text(&Path::new(place).join(name).to_string_lossy());
     let Some(ts) = read(TS)? else {
         return Err(anyhow!("it has no file `{TS}`")
             .hint("only messages that were sent with `token` have an id; webhooks do not return one"));
     };
-    pairs(read(CHANNEL)?.as_deref(), &ts)
+    parse_ids(read(CHANNEL)?.as_deref(), &ts)
 }
 
 /// Reads a file that contains a version as JSON, or only a `ts`.
-fn file(place: &str, inputs: &Inputs) -> Result<Vec<Found>> {
+fn file(place: &str, inputs: &Inputs) -> Result<Vec<MessageId>> {
     let text = inputs.text(place)?.unwrap_or_default();
     if text.trim_start().starts_with('{') {
         let version: Version = serde_json::from_str(&text).context("it is not valid JSON")?;
         let ts = version.ts.ok_or_else(|| anyhow!("it has no `ts`"))?;
-        return pairs(version.channel.as_deref(), &ts);
+        return parse_ids(version.channel.as_deref(), &ts);
     }
-    pairs(None, &text)
+    parse_ids(None, &text)
 }
 
 /// Pairs each `ts` with its channel.
-fn pairs(channel: Option<&str>, ts: &str) -> Result<Vec<Found>> {
+fn parse_ids(channel: Option<&str>, ts: &str) -> Result<Vec<MessageId>> {
     let ids: Vec<&str> = ts.split_whitespace().collect();
     if ids.is_empty() || !ids.iter().all(|id| is_ts(id)) {
         return Err(anyhow!("expected a message's `ts`, such as `1700000000.000100`"));
@@ -97,7 +97,7 @@ fn pairs(channel: Option<&str>, ts: &str) -> Result<Vec<Found>> {
         return Err(anyhow!("it has {} values of `ts`, but {} of `channel`", ids.len(), channels.len()));
     }
     let mut channels = channels.into_iter().map(str::to_owned);
-    Ok(ids.into_iter().map(|ts| Found { channel: channels.next(), ts: ts.to_owned() }).collect())
+    Ok(ids.into_iter().map(|ts| MessageId { channel: channels.next(), ts: ts.to_owned() }).collect())
 }
 
 /// Whether the text has the format of a message's id.
@@ -111,8 +111,8 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn found(channel: Option<&str>, ts: &str) -> Found {
-        Found { channel: channel.map(str::to_owned), ts: ts.to_owned() }
+    fn found(channel: Option<&str>, ts: &str) -> MessageId {
+        MessageId { channel: channel.map(str::to_owned), ts: ts.to_owned() }
     }
 
     #[test]
@@ -137,8 +137,8 @@ mod tests {
     #[test]
     fn rejects_other_forms() {
         for text in ["", "1", "1.", ".1", "a.b", "1.1.1", "1.1 x", "-1.1", "1700000000000.1"] {
-            assert!(pairs(None, text).is_err(), "{text}");
+            assert!(parse_ids(None, text).is_err(), "{text}");
         }
-        assert!(pairs(Some("C1 C2"), "1.1").is_err());
+        assert!(parse_ids(Some("C1 C2"), "1.1").is_err());
     }
 }

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::alert_type::AlertType;
 use crate::message::{Message, TextFile};
 use crate::params::Params;
-use crate::reference::Found;
-use crate::source::{Source, Way};
+use crate::reference::MessageId;
+use crate::source::{Credential, Source};
 use crate::version::Version;
 
 /// The result of a put.
@@ -19,7 +19,7 @@ pub(crate) struct Report {
     /// The channels as the pipeline names them.
     pub(crate) channels: Vec<String>,
     /// The messages that have an id.
-    pub(crate) sent: Vec<Found>,
+    pub(crate) sent: Vec<MessageId>,
     pub(crate) alerted: bool,
     /// The request bodies.
     pub(crate) payload: Vec<Value>,
@@ -67,8 +67,8 @@ impl Report {
 
 /// The destination of messages without its secret parts.
 fn shown_url(source: &Source) -> String {
-    match source.way() {
-        Some(Way::Webhook(url)) => {
+    match source.credential() {
+        Some(Credential::Webhook(url)) => {
             let origin = Url::parse(url.expose().trim()).map(|url| url.origin().ascii_serialization());
             origin.map(|origin| format!("{origin}/…")).unwrap_or_default()
         }

@@ -7,8 +7,8 @@ use jetway::{Parameters, Problems, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The minimum length of a segment of a webhook's path for it to be masked. Shorter segments are words (`services`).
-const SHORTEST_PART: usize = 16;
+/// The minimum length of a path segment of a webhook's URL to be masked. Shorter segments are words, such as `services`.
+const MIN_MASKED_LENGTH: usize = 16;
 
 /// The chat, the credentials, and the defaults of messages.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -120,9 +120,9 @@ fn read_timeout() -> u32 {
     60
 }
 
-/// The transport for messages, with its secret.
+/// The credential for messages, which also decides the transport.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Way<'s> {
+pub(crate) enum Credential<'s> {
     /// The webhook with this URL.
     Webhook(&'s Secret),
     /// The Web API with this token.
@@ -130,17 +130,17 @@ pub(crate) enum Way<'s> {
 }
 
 impl Source {
-    /// The webhook or the token. Without both, no message may be sent.
-    pub(crate) fn way(&self) -> Option<Way<'_>> {
-        let webhook = set(self.url.as_ref()).map(Way::Webhook);
-        webhook.or_else(|| set(self.token.as_ref()).map(Way::Token))
+    /// The webhook or the token; `None` if the source has neither, so that no message can be sent.
+    pub(crate) fn credential(&self) -> Option<Credential<'_>> {
+        let webhook = non_empty(self.url.as_ref()).map(Credential::Webhook);
+        webhook.or_else(|| non_empty(self.token.as_ref()).map(Credential::Token))
     }
 
     /// Whether the source belongs to the established alert resource: it has keys that the notification resource does not have.
     pub(crate) fn is_of_alerts(&self) -> bool {
         let texts = [&self.channel, &self.concourse_url, &self.username];
         let has_key = texts.iter().any(|text| text.is_some()) || self.password.is_some();
-        has_key && set(self.url.as_ref()).is_some()
+        has_key && non_empty(self.url.as_ref()).is_some()
     }
 
     /// The HTTP settings for the chat.
@@ -155,20 +155,20 @@ impl Source {
         }
     }
 
-    /// The HTTP settings for Concourse. The chat's `proxy` rarely leads to Concourse, so it is not used.
+    /// The HTTP settings for Concourse. The chat's `proxy` rarely reaches Concourse, so it is not used.
     pub(crate) fn concourse_http(&self) -> HttpSettings {
         HttpSettings { proxy: None, ..self.http() }
     }
 }
 
 /// The secret, if it is set and not empty.
-pub(crate) fn set(secret: Option<&Secret>) -> Option<&Secret> {
+pub(crate) fn non_empty(secret: Option<&Secret>) -> Option<&Secret> {
     secret.filter(|secret| !secret.expose().trim().is_empty())
 }
 
 impl Parameters for Source {
     fn rules(&self, problems: &mut Problems) {
-        match (set(self.url.as_ref()), set(self.token.as_ref())) {
+        match (non_empty(self.url.as_ref()), non_empty(self.token.as_ref())) {
             (None, None) if !self.disable => problems.add_with_hint(
                 "url",
                 "required, but missing",
@@ -177,10 +177,10 @@ impl Parameters for Source {
             (Some(_), Some(_)) => problems.add("token", "excludes `url`: set either a webhook or a bot token"),
             _ => {}
         }
-        if let Some(url) = set(self.url.as_ref()) {
+        if let Some(url) = non_empty(self.url.as_ref()) {
             webhook_rules(url.expose().trim(), problems);
         }
-        if let Some(token) = set(self.token.as_ref()) {
+        if let Some(token) = non_empty(self.token.as_ref()) {
             token_rules(token.expose().trim(), problems);
         }
         if let Err(problem) = http_url(&self.api_url) {
@@ -192,7 +192,7 @@ impl Parameters for Source {
         {
             problems.add("concourse_url", problem);
         }
-        if set(self.password.as_ref()).is_some() && self.username.as_deref().is_none_or(str::is_empty) {
+        if non_empty(self.password.as_ref()).is_some() && self.username.as_deref().is_none_or(str::is_empty) {
             problems.add("password", "requires `username`");
         }
         self.http().rules(problems);
@@ -200,11 +200,11 @@ impl Parameters for Source {
 
     fn hidden_secrets(&self) -> Vec<String> {
         let mut secrets = self.http().hidden_secrets();
-        if let Some(url) = set(self.url.as_ref()).and_then(|url| Url::parse(url.expose().trim()).ok()) {
+        if let Some(url) = non_empty(self.url.as_ref()).and_then(|url| Url::parse(url.expose().trim()).ok()) {
             let path = url.path().trim_matches('/').to_owned();
-            let parts = url.path().split('/').chain(url.query()).filter(|part| part.len() >= SHORTEST_PART);
+            let parts = url.path().split('/').chain(url.query()).filter(|part| part.len() >= MIN_MASKED_LENGTH);
             secrets.extend(parts.map(str::to_owned));
-            if path.len() >= SHORTEST_PART {
+            if path.len() >= MIN_MASKED_LENGTH {
                 secrets.push(path);
             }
         }
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn empty_key_counts_as_absent() {
         let source = source(serde_json::json!({"url": " ", "token": "xoxb-1", "proxy": ""}));
-        assert!(matches!(source.way(), Some(Way::Token(_))));
+        assert!(matches!(source.credential(), Some(Credential::Token(_))));
         assert_eq!(source.http().proxy, None);
     }
 }

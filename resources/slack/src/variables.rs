@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use jetway::{BuildMetadata, Console, Unknown, interpolate};
+use jetway::{BuildMetadata, Console, UnknownVariables, interpolate};
 use serde_json::Value;
 
 use crate::env_file::{self, Line};
@@ -11,9 +11,9 @@ use crate::env_file::{self, Line};
 /// The status of the build, which Concourse sets in some hooks.
 const BUILD_STATUS: &str = "BUILD_STATUS";
 
-/// The variables of a build. If Concourse does not set a variable, such as the instance vars of a plain pipeline, it is
-/// empty, without a warning.
-const OF_A_BUILD: [&str; 14] = [
+/// The variables of a build. If Concourse does not set one of them, such as the instance vars of a plain pipeline, it is empty,
+/// and there is no warning.
+const BUILD_VARIABLES: [&str; 14] = [
     "ATC_EXTERNAL_URL",
     "BUILD_CREATED_BY",
     "BUILD_ID",
@@ -32,27 +32,27 @@ const OF_A_BUILD: [&str; 14] = [
 
 /// How to treat the markup characters of a message: `&`, `<` and `>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signs {
+pub(crate) enum Markup {
     /// Keep them: a value may contain mentions and links.
-    Act,
+    Keep,
     /// Escape them.
-    AreText,
+    Escape,
 }
 
 /// Variables by name.
 #[derive(Debug)]
 pub(crate) struct Variables {
-    values: BTreeMap<String, Held>,
-    signs: Signs,
+    values: BTreeMap<String, VariableValue>,
+    markup: Markup,
     expands: bool,
     unknown: RefCell<BTreeSet<String>>,
     /// Whether a text uses `BUILD_STATUS` although it is not set.
     lacks_status: Cell<bool>,
 }
 
-/// A value for names and addresses, and its forms for the texts and the attachments of a message.
+/// The value of a variable, in its forms for names and URLs, for texts and for attachments.
 #[derive(Debug)]
-struct Held {
+struct VariableValue {
     plain: String,
     in_text: String,
     in_attachment: String,
@@ -65,7 +65,7 @@ enum Origin {
     Elsewhere,
 }
 
-impl Held {
+impl VariableValue {
     fn new(plain: String, in_text: String, origin: Origin) -> Self {
         let in_attachment = match origin {
             Origin::File => in_text.replace("\\n", "\n"),
@@ -89,15 +89,15 @@ pub(crate) enum Place {
 
 impl Variables {
     /// The variables of the build. If `expands` is false, texts stay unchanged.
-    pub(crate) fn of_build(build: &BuildMetadata, signs: Signs, expands: bool) -> Self {
+    pub(crate) fn of_build(build: &BuildMetadata, markup: Markup, expands: bool) -> Self {
         let mut variables = Self {
             values: BTreeMap::new(),
-            signs,
+            markup,
             expands,
             unknown: RefCell::default(),
             lacks_status: Cell::default(),
         };
-        for name in OF_A_BUILD {
+        for name in BUILD_VARIABLES {
             let value = build.variable(name).map(str::to_owned);
             // Older releases of Concourse do not set the URL of the build's page; it is built from the other variables.
             let value = if name == "BUILD_URL" { build.build_url() } else { value };
@@ -111,8 +111,11 @@ impl Variables {
         for line in env_file::read(text) {
             match line {
                 Line::Variable { name, value, expands } => {
-                    let value =
-                        if expands { self.fill(value, Unknown::Empties, Place::Name) } else { value.to_owned() };
+                    let value = if expands {
+                        self.fill(value, UnknownVariables::Remove, Place::Name)
+                    } else {
+                        value.to_owned()
+                    };
                     self.hold(name, value, Origin::File);
                 }
                 Line::Unknown(line) => {
@@ -128,31 +131,31 @@ impl Variables {
     }
 
     fn hold(&mut self, name: &str, plain: String, origin: Origin) {
-        let in_text = self.harmless(&plain);
-        self.values.insert(name.to_owned(), Held::new(plain, in_text, origin));
+        let in_text = self.escape_untrusted(&plain);
+        self.values.insert(name.to_owned(), VariableValue::new(plain, in_text, origin));
     }
 
     /// Sets a variable to trusted text, which is not escaped.
     pub(crate) fn set_trusted(&mut self, name: &str, text: impl Into<String>) {
         let plain = text.into();
-        self.values.insert(name.to_owned(), Held::new(plain.clone(), plain, Origin::Elsewhere));
+        self.values.insert(name.to_owned(), VariableValue::new(plain.clone(), plain, Origin::Elsewhere));
     }
 
     /// Sets a variable to the text of a file, which is already escaped.
     pub(crate) fn set_text_of_file(&mut self, name: &str, text: &str) {
-        self.values.insert(name.to_owned(), Held::new(text.to_owned(), text.to_owned(), Origin::File));
+        self.values.insert(name.to_owned(), VariableValue::new(text.to_owned(), text.to_owned(), Origin::File));
     }
 
     /// Escapes untrusted text for use in a message, if escaping is enabled.
-    pub(crate) fn harmless(&self, text: &str) -> String {
-        match self.signs {
-            Signs::Act => text.to_owned(),
-            Signs::AreText => escape(text),
+    pub(crate) fn escape_untrusted(&self, text: &str) -> String {
+        match self.markup {
+            Markup::Keep => text.to_owned(),
+            Markup::Escape => escape(text),
         }
     }
 
     /// Expands the variables in `text`.
-    pub(crate) fn fill(&self, text: &str, unknown: Unknown, place: Place) -> String {
+    pub(crate) fn fill(&self, text: &str, unknown: UnknownVariables, place: Place) -> String {
         if !self.expands {
             return text.to_owned();
         }
@@ -175,7 +178,7 @@ impl Variables {
     /// Expands the variables in the strings of a JSON value. A variable's value cannot end the string that contains it.
     pub(crate) fn fill_json(&self, value: Value, place: Place) -> Value {
         match value {
-            Value::String(text) => Value::String(self.fill(&text, Unknown::Empties, place)),
+            Value::String(text) => Value::String(self.fill(&text, UnknownVariables::Remove, place)),
             Value::Array(items) => items.into_iter().map(|item| self.fill_json(item, place)).collect(),
             Value::Object(entries) => {
                 entries.into_iter().map(|(key, value)| (key, self.fill_json(value, place))).collect()
@@ -225,7 +228,7 @@ mod tests {
 
     #[test]
     fn value_cannot_end_its_json_string() {
-        let variables = Variables::of_build(&build(), Signs::Act, true);
+        let variables = Variables::of_build(&build(), Markup::Keep, true);
         let filled =
             variables.fill_json(json!([{ "text": "x ${BUILD_JOB_NAME}", "short": true, "n": 1 }]), Place::Text);
         assert_eq!(filled, json!([{ "text": "x a \"job\" <!channel> & $BUILD_NAME `id`", "short": true, "n": 1 }]));
@@ -233,8 +236,8 @@ mod tests {
 
     #[test]
     fn escape_applies_to_texts_but_not_to_names() {
-        let variables = Variables::of_build(&build(), Signs::AreText, true);
-        let fill = |place| variables.fill("<$BUILD_JOB_NAME>", Unknown::Empties, place);
+        let variables = Variables::of_build(&build(), Markup::Escape, true);
+        let fill = |place| variables.fill("<$BUILD_JOB_NAME>", UnknownVariables::Remove, place);
         assert_eq!(fill(Place::Text), "<a \"job\" &lt;!channel&gt; &amp; $BUILD_NAME `id`>");
         assert_eq!(fill(Place::Name), "<a \"job\" <!channel> & $BUILD_NAME `id`>");
     }
@@ -242,22 +245,22 @@ mod tests {
     #[test]
     fn env_file_overrides_the_build_and_may_use_earlier_lines() {
         let console = Console::new(std::io::sink(), jetway::Redactor::default(), jetway::Colour::Never);
-        let mut variables = Variables::of_build(&build(), Signs::Act, true);
+        let mut variables = Variables::of_build(&build(), Markup::Keep, true);
         let text = "A=n$BUILD_NAME\nB='$A'\nBUILD_NAME=$A $(id) `id`\n";
         variables.add_env_file("env", text, &console);
-        assert_eq!(variables.fill("$A|$B|$BUILD_NAME", Unknown::Empties, Place::Name), "n42|$A|n42 $(id) `id`");
+        assert_eq!(variables.fill("$A|$B|$BUILD_NAME", UnknownVariables::Remove, Place::Name), "n42|$A|n42 $(id) `id`");
     }
 
     #[test]
     fn unset_variable_of_the_build_is_known_and_empty() {
-        let variables = Variables::of_build(&build(), Signs::Act, true);
-        assert_eq!(variables.fill("[$BUILD_ID][$NOPE]", Unknown::Stays, Place::Text), "[][$NOPE]");
+        let variables = Variables::of_build(&build(), Markup::Keep, true);
+        assert_eq!(variables.fill("[$BUILD_ID][$NOPE]", UnknownVariables::Keep, Place::Text), "[][$NOPE]");
         assert_eq!(variables.unknown.take().into_iter().collect::<Vec<_>>(), ["NOPE"]);
     }
 
     #[test]
     fn escaped_newline_is_a_newline_only_in_attachments() {
-        let mut variables = Variables::of_build(&build(), Signs::Act, true);
+        let mut variables = Variables::of_build(&build(), Markup::Keep, true);
         variables.set_text_of_file("V", "a\\nb");
         variables.set("W", "c\\nd");
         let fill = |place| variables.fill_json(json!("$V \\n"), place);
@@ -268,8 +271,8 @@ mod tests {
 
     #[test]
     fn verbatim_texts_are_not_expanded() {
-        let variables = Variables::of_build(&build(), Signs::Act, false);
-        assert_eq!(variables.fill("$BUILD_NAME", Unknown::Empties, Place::Text), "$BUILD_NAME");
+        let variables = Variables::of_build(&build(), Markup::Keep, false);
+        assert_eq!(variables.fill("$BUILD_NAME", UnknownVariables::Remove, Place::Text), "$BUILD_NAME");
     }
 
     proptest! {

@@ -17,33 +17,33 @@ pub(crate) struct WebApi<'s> {
 
 /// Whether a call is idempotent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Twice {
+pub(crate) enum Idempotency {
     /// A second call has a visible effect.
-    Shows,
+    NotIdempotent,
     /// A second call changes nothing.
-    IsTheSame,
+    Idempotent,
 }
 
 /// An error response from Slack.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct ApiError {
     method: String,
     /// Slack's error code.
-    pub(crate) word: String,
+    pub(crate) code: String,
     details: Vec<String>,
 }
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for ApiError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Slack answered `{}` to `{}`", self.word, self.method)?;
-        if let Some(meaning) = meaning::of(&self.word) {
+        write!(formatter, "Slack answered `{}` to `{}`", self.code, self.method)?;
+        if let Some(meaning) = meaning::of(&self.code) {
             write!(formatter, ": {meaning}")?;
         }
         self.details.iter().try_for_each(|detail| write!(formatter, "\n{detail}"))
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for ApiError {}
 
 impl WebApi<'_> {
     /// Calls a method with a JSON body.
@@ -51,7 +51,7 @@ impl WebApi<'_> {
         &self,
         method: &str,
         body: &Map<String, Value>,
-        twice: Twice,
+        idempotency: Idempotency,
     ) -> Result<Map<String, Value>> {
         // Without the charset, Slack adds a warning to its response.
         let request = self
@@ -59,16 +59,16 @@ impl WebApi<'_> {
             .post(format!("{}/{method}", self.base))
             .header("content-type", "application/json; charset=utf-8")
             .json(body);
-        self.ask(method, if twice == Twice::IsTheSame { request.repeatable() } else { request }).await
+        self.send(method, if idempotency == Idempotency::Idempotent { request.repeatable() } else { request }).await
     }
 
     /// Finds the id of the user with this e-mail address; `None` if there is no such user.
     pub(crate) async fn user_by_email(&self, email: &str) -> Result<Option<String>> {
         let method = "users.lookupByEmail";
         let request = self.client.get(format!("{}/{method}", self.base)).query("email", email);
-        let answer = match self.ask(method, request).await {
+        let answer = match self.send(method, request).await {
             Ok(answer) => answer,
-            Err(error) if error.downcast_ref::<Refused>().is_some_and(|refused| refused.word == "users_not_found") => {
+            Err(error) if error.downcast_ref::<ApiError>().is_some_and(|error| error.code == "users_not_found") => {
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -80,11 +80,11 @@ impl WebApi<'_> {
     /// Adds or removes a reaction. It is not an error if the reaction is already there or already gone.
     pub(crate) async fn react(&self, method: &str, name: &str, channel: &str, ts: &str) -> Result<()> {
         let Value::Object(body) = json!({ "channel": channel, "timestamp": ts, "name": name }) else { return Ok(()) };
-        match self.call(method, &body, Twice::IsTheSame).await {
+        match self.call(method, &body, Idempotency::Idempotent).await {
             Err(error)
                 if error
-                    .downcast_ref::<Refused>()
-                    .is_some_and(|refused| ["already_reacted", "no_reaction"].contains(&refused.word.as_str())) =>
+                    .downcast_ref::<ApiError>()
+                    .is_some_and(|error| ["already_reacted", "no_reaction"].contains(&error.code.as_str())) =>
             {
                 Ok(())
             }
@@ -92,7 +92,7 @@ impl WebApi<'_> {
         }
     }
 
-    async fn ask(&self, method: &str, request: HttpRequest) -> Result<Map<String, Value>> {
+    async fn send(&self, method: &str, request: HttpRequest) -> Result<Map<String, Value>> {
         let response = match request.bearer(self.token).redirects(Redirects::Return).send().await {
             Ok(response) => response,
             Err(error) => return Err(explain(method, error)),
@@ -110,12 +110,12 @@ async fn read(method: &str, response: HttpResponse) -> Result<Map<String, Value>
     let answer: Map<String, Value> = response.json().await?;
     match answer.get("ok") {
         Some(Value::Bool(true)) => Ok(answer),
-        _ => Err(refused(method, &answer).into()),
+        _ => Err(api_error(method, &answer).into()),
     }
 }
 
-fn refused(method: &str, answer: &Map<String, Value>) -> Refused {
-    let word = answer.get("error").and_then(Value::as_str).unwrap_or("no reason").to_owned();
+fn api_error(method: &str, answer: &Map<String, Value>) -> ApiError {
+    let code = answer.get("error").and_then(Value::as_str).unwrap_or("no reason").to_owned();
     let text = |key: &str| answer.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let mut details = Vec::new();
     if let Some(needed) = text("needed") {
@@ -125,7 +125,7 @@ fn refused(method: &str, answer: &Map<String, Value>) -> Refused {
     let messages = answer.get("response_metadata").and_then(|more| more.get("messages")).and_then(Value::as_array);
     let messages = messages.into_iter().flatten().filter_map(Value::as_str);
     details.extend(messages.map(|text| text.strip_prefix("[ERROR] ").unwrap_or(text).to_owned()));
-    Refused { method: method.to_owned(), word, details }
+    ApiError { method: method.to_owned(), code, details }
 }
 
 /// Adds Slack's error from the body of a response with an error status.
@@ -133,7 +133,7 @@ fn explain(method: &str, error: Error) -> Error {
     let answer = error.downcast_ref::<StatusError>().and_then(StatusError::json::<Map<String, Value>>);
     match answer.filter(|answer| answer.contains_key("error")) {
         // The error reports both the status and Slack's error code with its meaning.
-        Some(answer) => error.hint(refused(method, &answer).to_string()),
+        Some(answer) => error.hint(api_error(method, &answer).to_string()),
         None => error,
     }
 }

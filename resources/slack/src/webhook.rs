@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 use crate::meaning;
 
 /// The maximum size of a response, in bytes. Known responses are one word or one line.
-const LARGEST: u64 = 64 * 1024;
+const MAX_RESPONSE: u64 = 64 * 1024;
 
 /// The maximum length of a chat's own message in an error, in characters.
-const LONGEST_REASON: usize = 300;
+const MAX_REASON: usize = 300;
 
 /// Posts one message. It is not retried, because the message may have arrived.
 pub(crate) async fn post(
@@ -35,7 +35,7 @@ pub(crate) async fn post(
         return Err(Error::new(response.into_error().await).hint(hint));
     }
     let status = response.status();
-    let body = match response.bytes(LARGEST).await {
+    let body = match response.bytes(MAX_RESPONSE).await {
         Ok(body) => body,
         Err(error) if Interrupted::caused(&error) => return Err(error),
         // The status already confirmed the message.
@@ -57,14 +57,14 @@ pub(crate) async fn post(
 ///
 /// Ignores the content type, because Slack sends both `ok` and its errors as `text/html`. Slack and Mattermost respond
 /// with `ok`, Discord with nothing (204), Rocket.Chat with `{"success":true}`, Microsoft Teams with `1`. Teams reports
-/// a failure as a sentence with status 200. Any other single word counts as success.
+/// a failure as a sentence with status 200. any other single word counts as success.
 fn check_body(body: &str) -> Result<(), String> {
     if let Ok(Value::Object(answer)) = serde_json::from_str(body) {
-        let refused = ["ok", "success"].iter().any(|key| answer.get(*key) == Some(&Value::Bool(false)))
+        let is_rejected = ["ok", "success"].iter().any(|key| answer.get(*key) == Some(&Value::Bool(false)))
             || answer.get("result").and_then(Value::as_str) == Some("error");
-        let word = ["error", "message", "msg"].iter().find_map(|key| answer.get(*key).and_then(Value::as_str));
-        return match (refused, word) {
-            (true, Some(word)) => Err(explain_word(word)),
+        let code = ["error", "message", "msg"].iter().find_map(|key| answer.get(*key).and_then(Value::as_str));
+        return match (is_rejected, code) {
+            (true, Some(code)) => Err(explain_code(code)),
             (true, None) => Err("the response reports a failure without a reason".to_owned()),
             (false, _) => Ok(()),
         };
@@ -73,24 +73,24 @@ fn check_body(body: &str) -> Result<(), String> {
         return Err("the response is a web page: check for a proxy or a login page in between".to_owned());
     }
     let is_sentence = body.split_whitespace().nth(1).is_some();
-    if is_sentence || meaning::of(body).is_some() { Err(explain_word(body)) } else { Ok(()) }
+    if is_sentence || meaning::of(body).is_some() { Err(explain_code(body)) } else { Ok(()) }
 }
 
-fn explain_word(word: &str) -> String {
-    match meaning::of(word) {
-        Some(meaning) => format!("`{word}`: {meaning}"),
-        None => word.chars().filter(|character| !character.is_control()).take(LONGEST_REASON).collect(),
+fn explain_code(code: &str) -> String {
+    match meaning::of(code) {
+        Some(meaning) => format!("`{code}`: {meaning}"),
+        None => code.chars().filter(|character| !character.is_control()).take(MAX_REASON).collect(),
     }
 }
 
 /// Adds a hint that explains the error code in the response.
 fn explain(error: Error) -> Error {
     let Some(answer) = error.downcast_ref::<StatusError>() else { return error };
-    let word = match answer.json::<Map<String, Value>>() {
+    let code = match answer.json::<Map<String, Value>>() {
         Some(entries) => entries.get("error").and_then(Value::as_str).map(str::to_owned),
         None => std::str::from_utf8(answer.body()).ok().map(|text| text.trim().to_owned()),
     };
-    match word.as_deref().and_then(meaning::of) {
+    match code.as_deref().and_then(meaning::of) {
         Some(meaning) => error.hint(meaning),
         None => error,
     }

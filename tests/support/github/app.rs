@@ -1,8 +1,8 @@
-//! GitHub Apps: tokens that an App signs, and those of its installations.
+//! GitHub Apps: the tokens that an App signs, and its installation tokens.
 //!
-//! By "Generating a JSON Web Token (JWT) for a GitHub App" and "Generating an installation access token for a GitHub App" of GitHub's
-//! documentation; the refusal of a token that lives too long is quoted in octokit/auth-app.js issue 698, that of one from the future in
-//! probot/probot issue 326, that of a repository that an installation does not have in tibdex/github-app-token issue 105.
+//! By "Generating a JSON Web Token (JWT) for a GitHub App" and "Generating an installation access token for a GitHub App" of
+//! GitHub's documentation; the errors are quoted in octokit/auth-app.js issue 698 (a token with a long lifetime), probot/probot
+//! issue 326 (a token from the future) and tibdex/github-app-token issue 105 (a repository without the installation).
 
 use std::process::Command;
 use std::sync::OnceLock;
@@ -33,13 +33,13 @@ pub struct AppKey {
 }
 
 impl AppKey {
-    /// A key that is made once per process.
+    /// The key of this process, which is created once.
     pub fn new() -> Self {
         static KEY: OnceLock<AppKey> = OnceLock::new();
         KEY.get_or_init(Self::generate).clone()
     }
 
-    /// A new key.
+    /// Creates another key.
     pub fn generate() -> Self {
         let directory = scratch::directory();
         let file = directory.path().join("key");

@@ -33,7 +33,7 @@ pub struct PullRequest {
     pub is_draft: bool,
     /// Whether its branch is in a fork.
     pub is_from_fork: bool,
-    /// What the author is to the repository: `MEMBER`, `NONE`...
+    /// The author's association with the repository: `MEMBER`, `NONE`...
     pub association: &'static str,
     /// The names of its labels.
     pub labels: Vec<String>,
@@ -51,12 +51,12 @@ pub struct PullRequest {
     pub created: String,
     /// When it was updated last, which the server sets.
     pub updated: String,
-    /// The time and the new head of the last push with force.
+    /// The time and the new head of the last force-push.
     pub forced: Option<(String, String)>,
 }
 
 impl PullRequest {
-    /// An open pull request into `main`.
+    /// Creates an open pull request into `main`.
     pub fn new(number: u64, head: &str) -> Self {
         Self {
             number,
@@ -81,7 +81,7 @@ impl PullRequest {
         }
     }
 
-    /// The commit's time.
+    /// Sets the time of the commit.
     #[must_use]
     pub fn committed(mut self, time: &str) -> Self {
         time.clone_into(&mut self.committed);
@@ -161,7 +161,7 @@ impl State {
         self.graph.push(pull);
     }
 
-    /// Answers a query.
+    /// Executes a query.
     pub(super) fn graphql(&mut self, asked: &Asked) -> Answer {
         let body = asked.json();
         let text = body["query"].as_str().unwrap_or_default();
@@ -186,7 +186,7 @@ impl State {
         }
     }
 
-    /// The value of a field; `None` for one that the object has itself.
+    /// The value of a field that is computed; `None` if the object contains the field itself.
     fn field(&self, kind: &str, field: &str, value: &Value, arguments: &Arguments) -> Option<Value> {
         let text = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
         match (kind, field) {
@@ -248,12 +248,12 @@ impl State {
     }
 }
 
-/// An object that does not exist.
+/// The error for an object that does not exist.
 fn missing(message: &str) -> Value {
     json!({ "__missing": message })
 }
 
-/// The fields of each type, with the type of what they hold: empty for scalars, `[T]` for a connection of `T`.
+/// The fields of each type, with the types of their values: empty for a scalar, `[T]` for a connection of `T`.
 const FIELDS: [(&str, &[(&str, &str)]); 14] = [
     ("Query", &[("viewer", "User"), ("repository", "Repository")]),
     (

@@ -1,4 +1,4 @@
-//! The headers of GitHub's answers, as `recordings.json` has them; a case compares both.
+//! The headers of GitHub's responses, as in `recordings.json`. A test compares both.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use crate::stand_in::{Answer, Asked};
 
-/// The limit, the requests that are left, and the second of the renewal.
+/// The rate limit, the remaining requests, and the time of the reset in seconds since 1970.
 pub(super) type Rate = (u64, u64, u64);
 
 const EXPOSED: &str = "ETag, Link, Location, Retry-After, X-GitHub-OTP, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Used, \
                        X-RateLimit-Resource, X-RateLimit-Reset, X-OAuth-Scopes, X-Accepted-OAuth-Scopes, X-Poll-Interval, \
                        X-GitHub-Media-Type, X-GitHub-SSO, X-GitHub-Request-Id, Deprecation, Sunset";
 
-/// The headers that come with every answer.
+/// The headers of every response.
 const ALWAYS: [(&str, &str); 13] = [
     ("Server", "GitHub.com"),
     ("Date", "Tue, 19 Jul 2022 04:37:32 GMT"),
@@ -30,7 +30,7 @@ const ALWAYS: [(&str, &str); 13] = [
     ("X-GitHub-Request-Id", "0680:45A6:21C5D6C:62D2A4F:62D6350C"),
 ];
 
-/// Adds the headers of GitHub. `scopes` are those of a personal access token; other tokens have none.
+/// Adds GitHub's headers. `scopes` are those of a personal access token; other tokens have no scopes.
 pub(super) fn add(asked: &Asked, answer: Answer, rate: Option<Rate>, scopes: Option<&str>) -> Answer {
     let mut answer = with_etag(asked, answer);
     if answer.status == 201
@@ -52,7 +52,7 @@ pub(super) fn add(asked: &Asked, answer: Answer, rate: Option<Rate>, scopes: Opt
     ALWAYS.into_iter().fold(answer, |answer, (name, value)| answer.with(name, value))
 }
 
-/// The answer with its `ETag`, or 304 when the client has it already.
+/// Adds an `ETag` to a response, or replaces the response by 304 if the client already has it.
 fn with_etag(asked: &Asked, answer: Answer) -> Answer {
     if !(200..300).contains(&answer.status) || answer.body.is_empty() {
         return answer;

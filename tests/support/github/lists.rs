@@ -1,13 +1,13 @@
-//! Lists in pages, by "Using pagination in the REST API" of GitHub's documentation.
+//! Pagination, as in "Using pagination in the REST API" of GitHub's documentation.
 
 use serde_json::Value;
 
 use crate::stand_in::{Answer, Asked};
 
-/// One page of a list, with the links to the others.
+/// Returns one page of a list, with links to the other pages.
 ///
-/// The links are in the order of the recorded ones, and name the repository by its number, as those do. They name a host that is not this
-/// one: only their queries are of use.
+/// The links are in the recorded order and contain the repository's number, as the recorded ones do. Their host is
+/// not this server, so a client can use only their queries.
 pub(super) fn page(asked: &Asked, all: Vec<Value>) -> Answer {
     let number = |name: &str, default: usize| {
         asked.query(name).and_then(|text| text.parse().ok()).filter(|number| *number > 0).unwrap_or(default)

@@ -1,6 +1,6 @@
 //! Validates requests and responses against GitHub's official `OpenAPI` description.
 //!
-//! `openapi.json` holds the operations that are used; `openapi.py` wrote it from the npm package `@octokit/openapi`.
+//! `openapi.json` contains the operations that are used; `openapi.py` wrote it from the npm package `@octokit/openapi`.
 
 use std::sync::OnceLock;
 
@@ -11,11 +11,11 @@ use crate::stand_in::{Answer, Asked};
 
 struct Operation {
     method: String,
-    /// The segments of its path; `{name}` is a parameter, and `{ref}` may be several segments.
+    /// The segments of the path; `{name}` is a parameter, and `{ref}` may be several segments.
     path: Vec<String>,
     query: Map<String, Value>,
     request: Option<Validator>,
-    /// By status: the schema, and what validates by it.
+    /// By status: the schema and its validator.
     responses: Vec<(u16, Option<(Value, Validator)>)>,
 }
 
@@ -44,10 +44,10 @@ pub(super) fn problems_of_request(asked: &Asked) -> Vec<String> {
     problems
 }
 
-/// A response that matches GitHub's description: adds required properties that the stand-in does not set.
+/// Completes a response with required properties that the stand-in does not set.
 ///
 /// # Panics
-/// When the answer does not fit the description.
+/// If the response does not match the description.
 pub(super) fn conforming(asked: &Asked, answer: Answer) -> Answer {
     let Some(operation) = find(asked) else { return answer };
     let Some((_, schema)) = operation.responses.iter().find(|(status, _)| *status == answer.status) else {

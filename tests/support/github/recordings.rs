@@ -1,4 +1,4 @@
-//! Answers that GitHub gave: `recordings.json`, which `recordings.py` wrote from the npm package `@octokit/fixtures`.
+//! Recorded responses of GitHub: `recordings.json`, which `recordings.py` wrote from the npm package `@octokit/fixtures`.
 
 use std::sync::{Mutex, OnceLock};
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::stand_in::{Answer, StandIn};
 
-/// An answer of api.github.com.
+/// A response of api.github.com.
 #[derive(Debug, Clone)]
 pub struct Recording {
-    /// The scenario of the package that it is from.
+    /// The scenario in the package.
     pub scenario: String,
     /// The method of the request.
     pub method: String,
@@ -19,7 +19,7 @@ pub struct Recording {
     pub status: u16,
     /// The headers, in order.
     pub headers: Vec<(String, String)>,
-    /// The body. It is absent where only headers were kept.
+    /// The body; absent if only headers were kept.
     pub body: Option<Value>,
 }
 
@@ -35,7 +35,7 @@ impl Recording {
         of_name.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// The answer as it was recorded. The server sets what is about the connection.
+    /// The response as it was recorded, except for the headers that the server sets for its connection.
     pub fn answer(&self) -> Answer {
         let of_connection = ["content-length", "connection"];
         let headers =
@@ -48,7 +48,7 @@ impl Recording {
 /// The recordings of a scenario, in order.
 ///
 /// # Panics
-/// When there are none.
+/// If there are none.
 pub fn recordings(scenario: &str) -> Vec<Recording> {
     static ALL: OnceLock<Vec<Recording>> = OnceLock::new();
     let all = ALL.get_or_init(|| {
@@ -73,8 +73,8 @@ fn read(value: &Value) -> Recording {
     }
 }
 
-/// A server that gives the recorded answers to the requests that they were recorded of; the last one of a request again and again.
-/// A request that was not recorded gets 404 without a body.
+/// Starts a server that sends the recorded responses to the recorded requests, and repeats the last response of each request.
+/// Other requests get 404 without a body.
 pub fn replay(recordings: Vec<Recording>) -> StandIn {
     let left = Mutex::new(recordings);
     StandIn::start(move |asked| {

@@ -1,5 +1,5 @@
-//! What GitHub's documentation says of requests: "Getting started with the REST API" of the headers, "Validation failed" in
-//! "Troubleshooting the REST API" of the 400 and 422, which `recordings.json` (scenario `errors`) shows.
+//! Validates requests by GitHub's documentation: "Getting started with the REST API" for the headers, "Validation failed" in
+//! "Troubleshooting the REST API" for 400 and 422, which `recordings.json` (scenario `errors`) contains.
 
 use serde_json::Value;
 

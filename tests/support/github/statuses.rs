@@ -1,4 +1,4 @@
-//! Statuses of commits, by "REST API endpoints for commit statuses" (<https://docs.github.com/rest/commits/statuses>).
+//! Statuses of commits, as in "REST API endpoints for commit statuses" (<https://docs.github.com/rest/commits/statuses>).
 
 use serde_json::{Value, json};
 
@@ -46,12 +46,13 @@ impl State {
         value
     }
 
-    /// Newest first.
+    /// The statuses of a commit, newest first.
     pub(super) fn statuses_of(&self, hash: &str) -> Vec<Value> {
         self.statuses.iter().rev().filter(|status| status.commit == hash).map(|status| status.value.clone()).collect()
     }
 
-    /// The commit that a ref or a hash names, or the refusal, which rust-lang/homu issue 141 and yegor256/rultor issue 1344 quote.
+    /// Resolves a ref or a hash to a commit. The error is the one that rust-lang/homu issue 141 and yegor256/rultor issue 1344
+    /// quote.
     fn commit_of(&self, reference: &str) -> Result<String, Answer> {
         let named = self.refs.iter().find(|(name, _)| name == reference).map(|(_, hash)| hash.clone());
         let hash = named.or_else(|| self.commits.iter().find(|hash| *hash == reference).cloned());

@@ -34,7 +34,7 @@ struct Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // Without a PID the child was reaped, and another process may have its number by now.
+        // Without a PID, the child was reaped, and another process may already have its number.
         if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
             let _ = rustix::process::kill_process_group(pid, Signal::KILL);
         }
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_head_ends_at_the_first_empty_line() {
+    fn head_ends_at_the_first_empty_line() {
         assert_eq!(find(&BytesMut::from(&b"Status: 200 OK\r\n\r\nbody\r\n\r\n"[..]), b"\r\n\r\n"), Some(14));
         assert_eq!(find(&BytesMut::from(&b"Status: 200 OK\r\n"[..]), b"\r\n\r\n"), None);
     }

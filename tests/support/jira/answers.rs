@@ -1,10 +1,10 @@
-//! Answers of both editions, and their errors.
+//! The responses of both editions, and their errors.
 
 use serde_json::{Value, json};
 
 use crate::stand_in::Answer;
 
-/// JSON with Jira's media type.
+/// A response with JSON and Jira's media type.
 pub fn from_jira(status: u16, body: &Value) -> Answer {
     Answer::bytes(status, "application/json;charset=UTF-8", body.to_string())
 }
@@ -14,7 +14,8 @@ pub fn refuse(status: u16, message: &str) -> Answer {
     from_jira(status, &json!({ "errorMessages": [message], "errors": {} }))
 }
 
-/// A rate limit: "Rate limiting" in Jira Cloud's documentation (<https://developer.atlassian.com/cloud/jira/platform/rate-limiting/>).
+/// A rate limit: "Rate limiting" in Jira Cloud's documentation
+/// (<https://developer.atlassian.com/cloud/jira/platform/rate-limiting/>).
 pub fn rate_limited(seconds: u64) -> Answer {
     refuse(429, "Rate limit exceeded.")
         .with("Retry-After", &seconds.to_string())
@@ -23,16 +24,16 @@ pub fn rate_limited(seconds: u64) -> Answer {
         .with("RateLimit-Reason", "jira-burst-based")
 }
 
-/// What Jira shows in place of an issue that is not there, or that an anonymous caller may not see (mattermost/mattermost-plugin-jira
-/// and many others quote it).
+/// The message for an issue that does not exist, or that the caller has no permission to see (quoted by
+/// mattermost/mattermost-plugin-jira and others).
 const NO_ISSUE: &str = "Issue does not exist or you do not have permission to see it.";
 
-/// The answer for an issue that does not exist.
+/// The response for an issue that does not exist.
 pub(super) fn no_issue() -> Answer {
     refuse(404, NO_ISSUE)
 }
 
-/// The page of a path that is not there (cristibaluta/Jit issue 10).
+/// The page for an unknown path (cristibaluta/Jit issue 10).
 pub(super) fn no_page() -> Answer {
     let page = "<!DOCTYPE html><title>Oops, you&#39;ve found a dead link.</title>";
     Answer::bytes(404, "text/html;charset=UTF-8", page)
@@ -43,7 +44,7 @@ pub(super) fn refuse_field(field: &str, message: &str) -> Answer {
     from_jira(400, &json!({ "errorMessages": [], "errors": { field: message } }))
 }
 
-/// The answer to a request without a valid login.
+/// The response to a request without a valid login.
 pub(super) fn unauthorized() -> Answer {
     let message = "Client must be authenticated to access this resource.";
     from_jira(401, &json!({ "message": message, "status-code": 401 }))

@@ -1,4 +1,4 @@
-//! A client of Jira Cloud's REST API that this project did not write, the npm package `jira.js`, as the judge of a stand-in.
+//! Validates the stand-in with a third-party client of Jira Cloud's REST API, the npm package `jira.js`.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::counterparts;
 /// An operation of a group, with its parameters.
 pub type Call = (&'static str, &'static str, Value);
 
-/// Calls operations, one after the other, and returns what the client makes of each answer: a result, or its error.
+/// Calls operations, one after the other, and returns the client's result or error for each response.
 ///
 /// # Panics
-/// When the client was not installed, which [`Layer::Counterpart`](crate::layer::Layer::Counterpart) tells beforehand.
+/// If the client is not installed. Check [`Layer::Counterpart`](crate::layer::Layer::Counterpart) first.
 pub fn call(url: &str, api_token: &str, calls: &[Call]) -> Vec<Result<Value, Value>> {
     let packages = counterparts::directory("jira-client").unwrap_or_else(|reason| panic!("{reason}"));
     let mut child = Command::new("node")

@@ -1,4 +1,4 @@
-//! Where Jira Cloud (version 3 of the REST API) differs from Data Center.
+//! Jira Cloud (version 3 of the REST API), where it differs from Data Center.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,18 +10,18 @@ use super::server::{State, texts};
 use super::{API_TOKEN, EMAIL};
 use crate::stand_in::{Answer, Asked};
 
-/// The path before that of an operation.
+/// The path of the API.
 pub(super) const BASE: &str = "/rest/api/3/";
 
 /// The message about a text that is no document (atlassian-api/atlassian-python-api issues quote it).
 pub(super) const NO_TEXT: &str = "Operation value must be an Atlassian Document (see the Atlassian Document Format)";
 
-/// The header of a login.
+/// The `Authorization` header of a valid login.
 pub(super) fn authorization() -> String {
     format!("Basic {}", STANDARD.encode(format!("{EMAIL}:{API_TOKEN}")))
 }
 
-/// The answer to a wrong login: Cloud goes on as for an anonymous caller, and says so in a header alone (MrRefactoring/jira.js issue
+/// The response to an invalid login: Cloud treats the caller as anonymous, which only a header shows (MrRefactoring/jira.js issue
 /// 418).
 pub(super) fn refuse_login(asked: &Asked, operation: &str) -> Answer {
     let answer = match (asked.method.as_str(), operation) {
@@ -32,12 +32,12 @@ pub(super) fn refuse_login(asked: &Asked, operation: &str) -> Answer {
     answer.with("x-seraph-loginreason", "AUTHENTICATED_FAILED")
 }
 
-/// Adds the header that shows a login.
+/// Adds the response header that shows a login.
 pub(super) fn with_login(answer: Answer) -> Answer {
     answer.with("X-AACCOUNTID", "5b10a2844c20165700ede21g")
 }
 
-/// Whether a text is a document, as the description says.
+/// Whether a text is a document, as the API description requires.
 pub(super) fn is_text(value: &Value) -> bool {
     value["type"] == "doc" && value["version"] == 1 && value["content"].is_array()
 }

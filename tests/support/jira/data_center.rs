@@ -1,4 +1,4 @@
-//! Where Jira Data Center (version 2 of the REST API) differs from Cloud.
+//! Jira Data Center (version 2 of the REST API), where it differs from Cloud.
 
 use serde_json::{Value, json};
 
@@ -8,28 +8,28 @@ use super::issues::Issue;
 use super::server::{State, texts};
 use crate::stand_in::Answer;
 
-/// The path before that of an operation. Data Center often has a path of its own.
+/// The path of the API. Data Center itself often has a path.
 pub(super) const BASE: &str = "/jira/rest/api/2/";
 
-/// The message about a text that is no string.
+/// The message about a text that is not a string.
 pub(super) const NO_TEXT: &str = "Operation value must be a string";
 
-/// The header of a login.
+/// The `Authorization` header of a valid login.
 pub(super) fn authorization() -> String {
     format!("Bearer {TOKEN}")
 }
 
-/// The answer to a wrong login, which is refused at once ("Personal access tokens" of Data Center).
+/// The response to an invalid login, which is rejected at once ("Personal access tokens" of Data Center).
 pub(super) fn refuse_login() -> Answer {
     unauthorized()
 }
 
-/// Adds the headers that show a login (cristibaluta/Jit issue 10).
+/// Adds the response headers that show a login (cristibaluta/Jit issue 10).
 pub(super) fn with_login(answer: Answer) -> Answer {
     answer.with("X-AUSERNAME", "ci").with("X-Seraph-LoginReason", "OK")
 }
 
-/// Whether a text is a string, in place of a document.
+/// Whether a text is a string, and not a document.
 pub(super) fn is_text(value: &Value) -> bool {
     value.is_string()
 }

@@ -16,7 +16,7 @@ impl Query {
         Ok(query)
     }
 
-    /// `field = value` or `field in (value, value)`; a condition of the user stands in brackets.
+    /// `field = value` or `field in (value, value)`; the condition of the user is in brackets.
     fn condition(text: &str) -> Option<(String, Vec<String>)> {
         let text = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(text);
         let unquoted = |value: &str| value.trim().trim_matches('"').replace("\\\"", "\"").replace("\\\\", "\\");

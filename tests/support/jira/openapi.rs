@@ -1,7 +1,7 @@
-//! Atlassian's official `OpenAPI` description of Jira Cloud as the judge of requests and answers.
+//! Validates requests and responses against Atlassian's official `OpenAPI` description of Jira Cloud.
 //!
-//! `openapi.json` holds the operations that are used; `openapi.py` wrote it, and names its sources. The description has no operation
-//! of Data Center, whose answers have the same objects.
+//! `openapi.json` holds the operations that are used; `openapi.py` wrote it, and names its sources. The description does not
+//! cover Data Center, whose responses contain the same objects.
 
 use std::sync::OnceLock;
 
@@ -12,15 +12,15 @@ use crate::stand_in::{Answer, Asked};
 
 struct Operation {
     method: String,
-    /// The segments of its path; `{name}` is a parameter.
+    /// The segments of the path; `{name}` is a parameter.
     path: Vec<String>,
     query: Vec<String>,
     request: Option<Validator>,
-    /// By status: what validates a body, and an example of one.
+    /// By status: the validator of a body, and an example of one.
     responses: Vec<(u16, Option<Validator>, Value)>,
 }
 
-/// What the description does not allow in a request.
+/// The violations of the description in a request.
 pub(super) fn problems_of_request(asked: &Asked) -> Vec<String> {
     let Some(operation) = find(asked) else {
         return vec!["the description has no such operation".to_owned()];
@@ -41,15 +41,15 @@ pub(super) fn problems_of_request(asked: &Asked) -> Vec<String> {
     problems
 }
 
-/// Checks an answer.
+/// Validates a response.
 ///
 /// # Panics
-/// When the answer does not fit the description.
+/// If the response does not match the description.
 pub(super) fn require_conforming(asked: &Asked, answer: &Answer) {
     let Some(operation) = find(asked) else { return };
     let known = operation.responses.iter().find(|(status, _, _)| *status == answer.status);
     let Some((_, validator, _)) = known else {
-        // The description does not list each refusal.
+        // The description does not list all error responses.
         assert!(answer.status >= 400, "{} {}: Jira does not answer {}", asked.method, asked.target, answer.status);
         return;
     };
@@ -59,7 +59,7 @@ pub(super) fn require_conforming(asked: &Asked, answer: &Answer) {
     assert!(errors.is_empty(), "{} {}: Jira does not answer so: {errors:#?}\n{body:#}", asked.method, asked.target);
 }
 
-/// The description's example of an answer.
+/// The description's example of a response.
 pub fn example(method: &str, path: &str, status: u16) -> Value {
     let operation =
         operations().iter().find(|known| known.method == method && format!("/{}", known.path.join("/")) == path);

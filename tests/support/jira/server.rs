@@ -1,4 +1,4 @@
-//! The state of a stand-in, and how it answers requests.
+//! The state of a stand-in, and its responses to requests.
 
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ impl State {
         }
     }
 
-    /// Answers a request.
+    /// Handles a request.
     pub(super) fn answer(&mut self, asked: &Asked) -> Answer {
         let planned = self.faults.iter_mut().find(|planned| {
             planned.times > 0 && planned.method == asked.method && asked.target.contains(&planned.part)

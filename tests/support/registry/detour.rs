@@ -18,7 +18,7 @@ impl Detour {
     /// Starts a proxy to a port on loopback.
     ///
     /// # Panics
-    /// When no port can be had.
+    /// If no port is available.
     pub fn to(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("listen on loopback");
         let port = listener.local_addr().expect("the proxy's address").port();
@@ -41,7 +41,7 @@ impl Detour {
     /// The requested hosts and ports, in the order of the connections.
     ///
     /// # Panics
-    /// When a connection panicked.
+    /// If a connection panicked.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("no connection panicked").clone()
     }

@@ -1,4 +1,4 @@
-//! Slack's own client of its Web API, the npm package `@slack/web-api`, as the judge of a stand-in.
+//! Validates the stand-in with Slack's own client of the Web API, the npm package `@slack/web-api`.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -11,21 +11,21 @@ use crate::counterparts;
 /// A method with its arguments.
 pub type Call = (&'static str, Value);
 
-/// What the client makes of the answer to a call.
+/// The client's result of a call.
 #[derive(Debug)]
 pub struct CallOutcome {
-    /// The answer, or the client's error.
+    /// The response, or the client's error.
     pub result: Result<Value, Value>,
     /// Warnings and errors that the client logged.
     pub logged: Vec<String>,
-    /// The seconds of each wait that an answer asked for.
+    /// The length of each wait that a response requested, in seconds.
     pub waits: Vec<u64>,
 }
 
 /// Calls methods, one after the other; `url` is the API's address. The client tries each call up to `retries` times more.
 ///
 /// # Panics
-/// When the client was not installed, which [`Layer::Counterpart`](crate::layer::Layer::Counterpart) tells beforehand.
+/// If the client is not installed. Check [`Layer::Counterpart`](crate::layer::Layer::Counterpart) first.
 pub fn call(url: &str, token: &str, retries: u32, calls: &[Call]) -> Vec<CallOutcome> {
     let packages = counterparts::directory("slack-client").unwrap_or_else(|reason| panic!("{reason}"));
     let mut child = Command::new("node")

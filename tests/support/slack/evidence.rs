@@ -1,22 +1,22 @@
-//! What chats answer to an incoming webhook: status, headers and body of each answer, and where it is documented or was seen.
+//! The responses of chats to incoming webhooks: status, headers and body of each, and the source that documents or quotes it.
 
 use super::webhook::Chat;
 use crate::stand_in::Answer;
 
-/// An answer of a chat.
+/// A response of a chat.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence {
-    /// Slack's word for the answer, also for those of other chats that mean the same. Success is `ok`.
+    /// Slack's error code for the response; for another chat, the code with the same meaning. Success is `ok`.
     pub word: &'static str,
-    /// The status; several where the sources name none, so that a case tries each.
+    /// The status. Several if the sources do not give it, so that a test tries each.
     pub statuses: &'static [u16],
     /// The media type. Discord's 204 has none.
     pub content_type: Option<&'static str>,
-    /// The headers of this answer that the chat's others do not have.
+    /// The headers that only this response has.
     pub headers: &'static [(&'static str, &'static str)],
     /// The body. `{token}` is the secret part of the webhook's address, which Mattermost repeats.
     pub body: &'static str,
-    /// The documentation, or the public thread that quotes the answer.
+    /// The documentation, or the public thread that quotes the response.
     pub source: &'static str,
 }
 
@@ -214,7 +214,7 @@ const ROCKET_CHAT: &[Evidence] = &[
     },
 ];
 
-/// The answers of a chat, the success first.
+/// The responses of a chat, starting with success.
 pub fn evidence(chat: Chat) -> &'static [Evidence] {
     match chat {
         Chat::Slack => SLACK,
@@ -238,7 +238,7 @@ impl Evidence {
     }
 }
 
-/// The headers of all answers of a chat.
+/// The headers of all responses of a chat.
 fn headers(chat: Chat) -> &'static [(&'static str, &'static str)] {
     match chat {
         // Of the 403 in cloudfoundry-community/slack-notification-resource issue 96.

@@ -1,12 +1,14 @@
-//! What a message may hold, by Slack's documentation of `chat.postMessage` (<https://docs.slack.dev/reference/methods/chat.postMessage>), of
-//! incoming webhooks (<https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>), and of attachments
-//! (<https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments>). The sources of the words are in `evidence.rs`.
+//! Validates messages by Slack's documentation of `chat.postMessage`
+//! (<https://docs.slack.dev/reference/methods/chat.postMessage>), of incoming webhooks
+//! (<https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>), and of attachments
+//! (<https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments>). The sources of the error codes
+//! are in `evidence.rs`.
 //!
 //! It is stricter than Slack with keys that are not documented, which Slack ignores.
 
 use serde_json::{Map, Value};
 
-/// Why a message is refused: Slack's word, and what the test should know.
+/// The reason why a message is rejected: Slack's error code, and details for the test.
 pub(super) struct Refused {
     pub(super) word: &'static str,
     pub(super) detail: String,
@@ -31,7 +33,7 @@ const ATTACHMENT_TEXTS: [&str; 14] = [
     "callback_id",
 ];
 
-/// Holds a message against the schema.
+/// Validates a message.
 pub(super) fn message(message: &Map<String, Value>, more_texts: &[&str]) -> Result<(), Refused> {
     let refuse = |word, detail: String| Err(Refused { word, detail });
     for (key, value) in message {

@@ -8,7 +8,7 @@ use super::evidence::evidence;
 use super::schema;
 use crate::stand_in::{Answer, Asked, StandIn};
 
-/// The path of a webhook of Slack: its parts are its password.
+/// The path of a Slack webhook, which is its secret.
 const SLACK: &str = "/services/T0SECRET/B0SECRET/w3bh00kt0k3nw3bh00kt0k3n";
 
 /// The chat of a webhook. The responses and their sources are in `evidence.rs`.
@@ -18,9 +18,9 @@ pub enum Chat {
     Slack,
     /// Mattermost.
     Mattermost,
-    /// Discord's address for Slack's messages, which ends in `/slack`.
+    /// Discord's URL for Slack's message format, which ends with `/slack`.
     Discord,
-    /// The same with `?wait=false`.
+    /// The same URL with `?wait=false`.
     DiscordWithoutWaiting,
     /// Rocket.Chat.
     RocketChat,
@@ -34,12 +34,12 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// Slack's.
+    /// Starts a Slack webhook.
     pub fn start() -> Self {
         Self::of(Chat::Slack)
     }
 
-    /// Some chat's.
+    /// Starts a webhook of this chat.
     pub fn of(chat: Chat) -> Self {
         let messages = Arc::<Mutex<Vec<Value>>>::default();
         let kept = Arc::clone(&messages);

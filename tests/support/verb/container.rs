@@ -46,7 +46,7 @@ impl Container {
         found
     }
 
-    /// The link that starts a binary, which reads from the link's name what to do.
+    /// Creates the link that starts a binary. The name of the link selects the verb.
     pub(super) fn link(&self, binary: &Path, name: &str) -> PathBuf {
         let link = self.0.path().join("resource").join(name);
         match symlink(binary, &link) {

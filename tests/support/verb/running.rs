@@ -89,7 +89,7 @@ impl Running {
     /// Waits for a child whose command line contains `part`.
     ///
     /// # Panics
-    /// When none appears in twenty seconds, or the verb ends first.
+    /// If none appears within twenty seconds, or the verb ends first.
     pub fn wait_for_child(&mut self, part: &str) -> Process {
         let found = process::wait_until(Duration::from_secs(20), || {
             self.children().into_iter().find(|process| process.command.contains(part))
@@ -100,7 +100,7 @@ impl Running {
     /// Waits for a text on standard error.
     ///
     /// # Panics
-    /// When it does not appear in twenty seconds.
+    /// If it does not appear within twenty seconds.
     pub fn wait_for_stderr(&self, part: &str) {
         let found = process::wait_until(Duration::from_secs(20), || self.stderr().contains(part).then_some(()));
         assert!(found.is_some(), "the verb did not say `{part}`, but:\n{}", self.stderr());

@@ -33,7 +33,7 @@ pub enum Status {
 /// A finished build.
 #[derive(Debug)]
 pub struct Build {
-    /// How.
+    /// The status.
     pub status: Status,
     /// The output of all steps, each under its name.
     pub log: String,
@@ -42,7 +42,7 @@ pub struct Build {
 }
 
 impl Build {
-    /// Asserts its status.
+    /// Asserts the status of the build.
     #[track_caller]
     pub fn ended(&self, status: Status) -> &Self {
         assert!(
@@ -57,7 +57,7 @@ impl Build {
 }
 
 impl Status {
-    /// As `BUILD_STATUS` has it.
+    /// The status in the format of `BUILD_STATUS`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -76,7 +76,7 @@ pub(super) struct Run<'w> {
     abort: Abort,
     /// The versions for the gets.
     inputs: HashMap<String, Value>,
-    /// Where the artifacts are, by name.
+    /// The directories of the artifacts, by name.
     artifacts: BTreeMap<String, PathBuf>,
     directory: TempDir,
     /// The versions by resource, for downstream jobs.
@@ -232,7 +232,7 @@ impl<'w> Run<'w> {
         self.fetch(name, resource, version, &step["params"], hook)
     }
 
-    /// `in`, after a put too.
+    /// Runs a get, also the one after a put.
     fn fetch(&mut self, name: &str, resource: &str, version: Option<Value>, params: &Value, hook: Hook) -> Status {
         let target = self.fresh("get", name);
         let mut request = json!({ "source": self.worker.resource(resource)["source"] });
@@ -457,7 +457,7 @@ fn listed(step: &Value) -> impl Iterator<Item = &Value> {
     lists.filter_map(|list| list.get("steps").unwrap_or(list).as_array()).flatten()
 }
 
-/// Whether a put gets an artifact: all artifacts, those in `inputs`, or (`detect`) those that its params name.
+/// Whether an artifact is an input of a put: all are, or those in `inputs`, or (`detect`) those that its params name.
 fn wants(put: &Value, artifact: &str) -> bool {
     fn names(value: &Value, artifact: &str) -> bool {
         match value {

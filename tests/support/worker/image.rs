@@ -11,7 +11,7 @@ use crate::{layer, scratch};
 /// The base types of a worker.
 const BASE: [&str; 3] = ["git", "docker-image", "registry-image"];
 
-/// An image of this machine's engine, and how its containers run.
+/// An image of this machine's engine, and the settings of its containers.
 #[derive(Debug, Clone)]
 pub(super) struct Image {
     pub(super) name: String,

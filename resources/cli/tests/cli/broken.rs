@@ -1,4 +1,4 @@
-//! Pipelines that are wrong, and such as only look it: the exact messages and exit codes.
+//! Invalid pipelines, and valid ones with unusual syntax: the exact messages and exit codes.
 
 use crate::Place;
 

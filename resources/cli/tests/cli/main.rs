@@ -1,4 +1,4 @@
-//! The built `jetway` command, run as a person runs it.
+//! Black-box tests of the `jetway` command.
 
 // Test helpers may panic, because a failure in a helper must fail the test.
 #![allow(clippy::unwrap_used)]
@@ -38,7 +38,7 @@ impl Place {
         self
     }
 
-    /// Runs `jetway` here, with arguments that have no blanks in them.
+    /// Runs `jetway` in this directory. The arguments are separated by blanks.
     fn jetway(&self, arguments: &str) -> Outcome {
         let arguments = arguments.replace("PLACE", &self.path().display().to_string());
         self.run(Command::new(env!("CARGO_BIN_EXE_jetway")).args(arguments.split(' ').filter(|word| !word.is_empty())))
@@ -56,7 +56,7 @@ impl Place {
             .env_clear()
             .envs([("PATH", path.as_str()), ("HOME", "/nonexistent"), ("NO_COLOR", "1"), ("LC_ALL", "C")])
             .env("TMPDIR", self.path())
-            // The same commits everywhere.
+            // Fixed authors and dates, so that the commit hashes are the same in every run.
             .envs(["AUTHOR", "COMMITTER"].into_iter().flat_map(|who| {
                 [("NAME", "A"), ("EMAIL", "a@b.c"), ("DATE", "2026-01-02T03:04:05Z")]
                     .map(|(what, value)| (format!("GIT_{who}_{what}"), value))
@@ -68,7 +68,7 @@ impl Place {
         Outcome { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// Makes `repo.git`, with the commits `one` and `two` on `main`.
+    /// Creates `repo.git`, with the commits `one` and `two` on `main`.
     fn repository(&self) -> &Self {
         let made = self.shell(
             "set -e; git init -q -b main work; cd work; echo one > file; git add .; git commit -qm one; \

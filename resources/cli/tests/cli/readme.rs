@@ -1,4 +1,4 @@
-//! The README is true: its files are written, its commands run, their outputs compared.
+//! Runs the README's examples: creates its files, runs its commands, and compares their output.
 
 use crate::Place;
 

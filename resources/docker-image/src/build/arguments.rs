@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Context, Inputs, Result, Unknown, interpolate};
+use jetway::{Context, Inputs, Result, UnknownVariables, interpolate};
 use serde_json::{Map, Value};
 
 /// Words in the names of build args that suggest a secret.
@@ -25,7 +25,7 @@ pub(super) fn build_args(
                 let text = read(inputs, path).with_context(|| format!("cannot read build arg `{name}`"))?;
                 text.trim_end_matches('\n').to_owned()
             }
-            _ => interpolate(&text(value), |name| context.build().variable(name), Unknown::Stays).text,
+            _ => interpolate(&text(value), |name| context.build().variable(name), UnknownVariables::Keep).text,
         };
         all.insert(name.clone(), value);
     }

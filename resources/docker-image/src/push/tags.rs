@@ -260,7 +260,7 @@ mod tests {
             (r#""tag":"none""#, "file `none` (`tag`) contains no tag"),
             (
                 r#""additional_tags":"../x""#,
-                "cannot read file `../x` (`additional_tags`): `../x` leads out of the directory of the inputs",
+                "cannot read file `../x` (`additional_tags`): `../x` is outside the directory of the inputs",
             ),
             (r#""tags_file":"none""#, "file `none` (`tags_file`) contains no tag"),
             (r#""tag_prefix":"v","tags":["1"]"#, "`tag_prefix` requires tags from files"),

@@ -141,6 +141,6 @@ mod tests {
         assert_eq!(problem("a/*.tar"), "several files or directories match `a/*.tar`: `a/1.tar`, `a/2.tar`");
         assert_eq!(problem("a/[1"), "`a/[1` is not a valid pattern: it has an unclosed `[`");
         assert_eq!(problem("a/[9-1]"), "`a/[9-1]` is not a valid pattern: it has a set with an invalid range");
-        assert_eq!(problem("../*"), "`../*` leads out of the directory of the inputs");
+        assert_eq!(problem("../*"), "`../*` is outside the directory of the inputs");
     }
 }

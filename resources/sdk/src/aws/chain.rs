@@ -25,10 +25,10 @@ const CONTAINER_HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2
 /// The metadata service of an EC2 machine.
 const MACHINE: &str = "http://169.254.169.254";
 
-/// How long to wait for a connection to the metadata service, which is on the machine itself.
-const MACHINE_PATIENCE: Duration = Duration::from_secs(2);
+/// The timeout for a connection to the metadata service, which is on the machine itself.
+const MACHINE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The first credentials that are found.
+/// Returns the credentials from the first source that has some.
 pub(crate) async fn ambient(aws: &Aws) -> Result<Credentials> {
     let variable = |name: &str| aws.context.variable(name);
     if let (Some(id), Some(key)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
@@ -145,7 +145,7 @@ async fn of_machine(aws: &Aws) -> Result<Credentials> {
 /// A client for a service of this machine.
 fn nearby(aws: &Aws) -> Result<HttpClient> {
     let retry = Retry { tries: 2, ..Retry::default() };
-    aws.context.http(HttpSettings { connect_timeout: MACHINE_PATIENCE, retry, ..HttpSettings::default() })
+    aws.context.http(HttpSettings { connect_timeout: MACHINE_TIMEOUT, retry, ..HttpSettings::default() })
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use crate::secret::Secret;
 /// The login to the registry of an account. It is valid for twelve hours.
 #[derive(Debug)]
 pub struct RegistryLogin {
-    /// The user.
+    /// The user name.
     pub user: String,
-    /// Its password.
+    /// The password.
     pub password: Secret,
     /// The URL of the account's registry; empty if the API does not return it.
     pub address: String,

@@ -15,7 +15,7 @@ use crate::secret::Secret;
 const VERSION: &str = "2011-06-15";
 
 /// The lifetime of a role's credentials, in seconds. Every role allows one hour.
-const HOLDS: &str = "3600";
+const LIFETIME: &str = "3600";
 
 /// Gets credentials of a role by other credentials.
 pub(crate) async fn assume_role(aws: &Aws, credentials: &Credentials, role: &Role) -> Result<Credentials> {
@@ -41,7 +41,7 @@ fn fields(action: &str, arn: &str, session: &str) -> Vec<(&'static str, String)>
         ("Version", VERSION.to_owned()),
         ("RoleArn", arn.to_owned()),
         ("RoleSessionName", session.to_owned()),
-        ("DurationSeconds", HOLDS.to_owned()),
+        ("DurationSeconds", LIFETIME.to_owned()),
     ]
 }
 

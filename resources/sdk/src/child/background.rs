@@ -1,4 +1,4 @@
-//! Children that run in the background until the verb does not need them any more.
+//! Children that run in the background while the verb needs them.
 
 use std::process::Stdio;
 
@@ -12,8 +12,8 @@ use super::output::Activity;
 use super::running::{Running, silence_error};
 use crate::error::{Error, Result};
 
-/// The most that is read of the error output of a child that does not become ready, in bytes.
-const FIRST_WORDS: u64 = 16 * 1024;
+/// The maximum length of the error output of a child that does not become ready, in bytes.
+const MAX_ERROR_OUTPUT: u64 = 16 * 1024;
 
 /// A child that runs in the background. Dropping this kills its process group.
 ///
@@ -47,7 +47,7 @@ impl Command {
             }
             let mut said = Vec::new();
             if let Some(stderr) = stderr {
-                stderr.take(FIRST_WORDS).read_to_end(&mut said).await.context("cannot read a child's output")?;
+                stderr.take(MAX_ERROR_OUTPUT).read_to_end(&mut said).await.context("cannot read a child's output")?;
             }
             let ended = format!("`{}` ended before it was ready", self.label);
             let said = last_lines(&String::from_utf8_lossy(&said));
@@ -113,7 +113,7 @@ mod tests {
     #[tokio::test]
     async fn fails_when_child_is_never_ready() {
         let error = shell("sleep 600").silence_limit(Duration::from_millis(50), "none").start().await.unwrap_err();
-        assert!(error.to_string().contains("showed no sign of life"), "{error}");
+        assert!(error.to_string().contains("wrote no output"), "{error}");
     }
 
     #[tokio::test]

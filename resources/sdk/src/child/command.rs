@@ -16,7 +16,7 @@ use crate::console::Console;
 use crate::error::{Advise as _, Error, Result};
 use crate::interrupt::Interrupt;
 
-/// How long a child that is not needed any more has to end after SIGTERM, before it gets SIGKILL.
+/// How long a child may take to end after SIGTERM, before it gets SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How long a child has to end after a signal to the verb, which has two seconds in all.
@@ -52,7 +52,7 @@ pub struct Command {
     pub(super) relay_stdout: bool,
     pub(super) shows_all: bool,
     pub(super) silence_limit: Option<(Duration, String)>,
-    pub(super) sets_right: bool,
+    pub(super) cleans_up: bool,
     pub(super) retry_rule: Option<RetryRule>,
     pub(super) console: Console,
     pub(super) interrupt: Interrupt,
@@ -73,7 +73,7 @@ impl Command {
             relay_stdout: false,
             shows_all: false,
             silence_limit: None,
-            sets_right: false,
+            cleans_up: false,
             retry_rule: None,
             console,
             interrupt,
@@ -177,22 +177,22 @@ impl Command {
     /// Declares that the child cleans up when it is terminated, such as releasing a lock on a server. After a signal it has five
     /// seconds for that instead of one, and the verb ends within eight seconds instead of two.
     #[must_use]
-    pub fn sets_right_when_ended(mut self) -> Self {
-        self.sets_right = true;
+    pub fn cleans_up_when_terminated(mut self) -> Self {
+        self.cleans_up = true;
         self
     }
 
-    /// Runs the child again after the pause that `again` returns, until it returns `None`. `again` gets the outcome of
-    /// the last run and the number of runs; it must limit the retries itself.
+    /// Retries the child after the pause that `again` returns, until it returns `None`. `again` gets the outcome of the last run
+    /// and the number of runs. It must limit the number of retries itself.
     #[must_use]
     pub fn again(mut self, again: impl Fn(&Finished, u32) -> Option<Duration> + 'static) -> Self {
         self.retry_rule = Some(RetryRule(Box::new(again)));
         self
     }
 
-    /// How long the child has to end after SIGTERM, at this moment.
+    /// How long the child may take to end after SIGTERM, if it is sent now.
     pub(super) fn grace(&self) -> Duration {
-        if self.sets_right || self.interrupt.received().is_none() { GRACE } else { INTERRUPTED_GRACE }
+        if self.cleans_up || self.interrupt.received().is_none() { GRACE } else { INTERRUPTED_GRACE }
     }
 
     pub(super) fn spawn(&self, stdin: Stdio) -> Result<Child> {

@@ -11,17 +11,17 @@ use tokio::time::Instant;
 use crate::console::Console;
 use crate::error::Result;
 
-/// The shortest pause between two progress lines (lines that end with a carriage return) that are shown.
+/// The minimum time between two progress lines (lines that end with a carriage return) that are shown.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(5);
 
-/// How much of a child's standard error is kept for its error message, in bytes.
+/// The length of the end of a child's standard error that is kept for its error message, in bytes.
 const TAIL: usize = 16 * 1024;
 
-/// The longest line, in bytes. A longer one is shown in parts.
-const LONGEST_LINE: usize = 1024 * 1024;
+/// The maximum length of a line, in bytes. A longer line is shown in parts.
+const MAX_LINE: usize = 1024 * 1024;
 
-/// The largest standard output that is captured, in bytes.
-const LARGEST_OUTPUT: usize = 256 * 1024 * 1024;
+/// The maximum length of standard output that is captured, in bytes.
+const MAX_OUTPUT: usize = 256 * 1024 * 1024;
 
 /// Which part of a child's standard error is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +51,12 @@ impl Activity {
         self.last.set(Instant::now());
     }
 
-    /// Returns once the child has written to its standard output or has closed it.
+    /// Returns as soon as the child has written to its standard output or has closed it.
     pub(crate) async fn answered(&self) {
         self.answered.notified().await;
     }
 
-    /// Returns once the child has written nothing for `limit`.
+    /// Returns as soon as the child has written nothing for `limit`.
     pub(crate) async fn silence(&self, limit: Duration) {
         loop {
             let quiet_until = self.last.get() + limit;
@@ -81,8 +81,8 @@ pub(crate) async fn capture(
         if count == 0 {
             return Ok(());
         }
-        if captured.len() > LARGEST_OUTPUT {
-            return Err(anyhow!("the output is larger than {} MiB", LARGEST_OUTPUT / 1024 / 1024));
+        if captured.len() > MAX_OUTPUT {
+            return Err(anyhow!("the output is larger than {} MiB", MAX_OUTPUT / 1024 / 1024));
         }
     }
 }
@@ -128,7 +128,7 @@ pub(crate) async fn relay(
                 console.relay(String::from_utf8_lossy(&line).trim_end());
             }
         }
-        if ended || pending.len() > LONGEST_LINE {
+        if ended || pending.len() > MAX_LINE {
             line_ended(&std::mem::take(&mut pending));
         }
         if ended {
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn fails_when_captured_output_exceeds_its_limit() {
         // Simulates output of that length: zeroed pages take no memory until they are written.
-        let mut captured = vec![0; LARGEST_OUTPUT - 1];
+        let mut captured = vec![0; MAX_OUTPUT - 1];
         let at_limit = wait(capture(b"x".as_slice(), &mut captured, &Activity::default()));
         assert!(at_limit.is_ok());
         let error = wait(capture(b"x".as_slice(), &mut captured, &Activity::default())).unwrap_err();
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn shows_a_line_without_an_end_in_parts() {
-        let endless = vec![b'x'; 8 * LONGEST_LINE];
+        let endless = vec![b'x'; 8 * MAX_LINE];
         let captured = Captured::default();
         let mut tail = String::new();
         let (console, activity) = (captured.console(), Activity::default());
@@ -175,7 +175,7 @@ mod tests {
         let shown = captured.text();
         let longest = shown.lines().map(str::len).max().unwrap();
         // One read may double the pending data.
-        assert!(longest <= 2 * LONGEST_LINE + 8192, "{longest}");
+        assert!(longest <= 2 * MAX_LINE + 8192, "{longest}");
         assert_eq!(shown.lines().map(str::len).sum::<usize>(), endless.len());
         assert!(tail.len() <= 2 * TAIL, "{}", tail.len());
     }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::command::{Command, RetryRule};
 use super::finished::Finished;
 use super::output::{Activity, Shown, capture, relay};
-use crate::error::{Advise as _, Error, Interrupted, Result, Silent};
+use crate::error::{Advise as _, Error, Interrupted, Result, SilentChild};
 
 /// How long to wait for the output of a child that has ended: a process that it left behind may keep the pipe open.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -22,8 +22,8 @@ impl Command {
     /// Runs the child to its end. A failing exit code is not an error here: see [`Finished::success`].
     pub async fn run(self) -> Result<Finished> {
         let mut runs = 0;
-        if self.sets_right {
-            self.interrupt.allow_setting_right();
+        if self.cleans_up {
+            self.interrupt.extend_for_cleanup();
         }
         loop {
             let stdin = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
@@ -146,7 +146,7 @@ impl Running {
         }
     }
 
-    /// Terminates the group: SIGTERM, then SIGKILL for what is left of it after `grace`.
+    /// Terminates the group: sends SIGTERM, then SIGKILL to the processes that are still running after `grace`.
     pub(super) async fn terminate(&mut self, grace: Duration) {
         let Some(group) = self.group else { return };
         let deadline = Instant::now() + grace;
@@ -185,7 +185,7 @@ fn group_exists(group: Pid) -> bool {
 pub(super) async fn silence_error(activity: &Activity, command: &Command) -> Error {
     let Some((limit, hint)) = &command.silence_limit else { return std::future::pending().await };
     activity.silence(*limit).await;
-    Error::new(Silent { label: command.label.clone(), seconds: limit.as_secs() }).hint(hint)
+    Error::new(SilentChild { label: command.label.clone(), seconds: limit.as_secs() }).hint(hint)
 }
 
 /// Why a child ended.

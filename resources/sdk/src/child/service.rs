@@ -11,7 +11,7 @@ use super::command::Command;
 use super::running::Running;
 use crate::error::{Error, Result};
 
-/// How much of a service's log is read for its last lines, in bytes.
+/// The length of the end of a service's log that is read for its last lines, in bytes.
 const TAIL: u64 = 16 * 1024;
 
 /// A child that serves requests. Dropping this kills its process group; [`Service::stop`] lets it clean up.
@@ -45,7 +45,7 @@ impl Command {
 }
 
 impl Service {
-    /// The error that says how the service ended; `None` while it runs.
+    /// Returns an error that says how the service ended; `None` while it runs.
     pub fn ended(&mut self) -> Option<Error> {
         let status = self.running.child.try_wait().ok()??;
         let label = &self.command.label;
@@ -55,8 +55,8 @@ impl Service {
         })
     }
 
-    /// The last `lines` lines of its log. They are not redacted.
-    pub fn last_words(&self, lines: usize) -> String {
+    /// The last `lines` lines of the service's log. They are not redacted.
+    pub fn log_tail(&self, lines: usize) -> String {
         let read = || {
             let mut file = File::open(&self.log)?;
             let length = file.metadata()?.len();
@@ -72,8 +72,8 @@ impl Service {
         all.into_iter().skip(skipped).collect::<Vec<_>>().join("\n")
     }
 
-    /// Terminates its process group: SIGTERM first, then SIGKILL for what is left after five seconds, or after one second if the
-    /// verb was interrupted.
+    /// Terminates the service's process group: sends SIGTERM, then SIGKILL to the processes that are still running after five
+    /// seconds (one second if the verb was interrupted).
     pub async fn stop(mut self) {
         self.running.terminate(self.command.grace()).await;
     }
@@ -108,7 +108,7 @@ mod tests {
         let mut service = shell("echo one; echo two >&2; echo; echo three; exit 4", &directory.path().join("log"));
         until(|| service.ended().is_some()).await;
         assert_eq!(service.ended().unwrap().to_string(), "`sh` ended with exit code 4");
-        assert_eq!(service.last_words(2), "two\nthree");
+        assert_eq!(service.log_tail(2), "two\nthree");
     }
 
     #[tokio::test]
@@ -116,7 +116,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");
         let service = shell("trap 'echo cleaned; exit' TERM; echo ready; while :; do sleep 0.01; done", &log);
-        until(|| service.last_words(1) == "ready").await;
+        until(|| service.log_tail(1) == "ready").await;
         service.stop().await;
         assert!(std::fs::read_to_string(log).unwrap().ends_with("cleaned\n"));
     }
@@ -126,7 +126,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut service = shell("seq 1 100000", &directory.path().join("log"));
         until(|| service.ended().is_some()).await;
-        let last = service.last_words(usize::MAX);
+        let last = service.log_tail(usize::MAX);
         assert!(last.ends_with("\n99999\n100000") && last.len() <= 16 * 1024, "{}", last.len());
     }
 }

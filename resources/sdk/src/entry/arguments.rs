@@ -1,4 +1,4 @@
-//! The verb that argv requests.
+//! Determines the verb from the arguments.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::resource_type::ResourceType;
 use crate::verb::Verb;
 
-/// Why the arguments request no verb.
+/// The reason why no verb is run.
 pub(super) enum NoVerb {
     /// The usage is wrong, or help was requested.
     Usage(clap::Error),
@@ -18,7 +18,7 @@ pub(super) enum NoVerb {
     Name(Error),
 }
 
-/// The verb that the arguments request, and its directory.
+/// Determines the verb and its directory from the arguments.
 pub(super) fn requested_verb(kind: &ResourceType, arguments: Vec<OsString>) -> Result<(Verb, Option<PathBuf>), NoVerb> {
     let path = arguments.first().map(PathBuf::from).unwrap_or_default();
     let verb = match path.file_name().and_then(OsStr::to_str) {

@@ -90,10 +90,10 @@ impl HttpClient {
 }
 
 /// How long an idle connection is kept for the next request.
-const IDLE: Duration = Duration::from_mins(1);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The pause before and between the keepalive probes of a silent connection.
-const PROBES: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How long sent data may stay unacknowledged by the server's machine.
 const GONE: Duration = Duration::from_mins(1);
@@ -111,11 +111,11 @@ fn build(
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(settings.connect_timeout)
         // A response may take minutes, but a server that is gone is detected earlier.
-        .tcp_keepalive(PROBES)
-        .tcp_keepalive_interval(PROBES)
+        .tcp_keepalive(KEEPALIVE_INTERVAL)
+        .tcp_keepalive_interval(KEEPALIVE_INTERVAL)
         .tcp_keepalive_retries(3)
         .tcp_user_timeout(GONE)
-        .pool_idle_timeout(IDLE)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .no_proxy();
     for proxy in settings.proxies(environment)? {
         builder = builder.proxy(proxy);

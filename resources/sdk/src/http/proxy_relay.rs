@@ -1,5 +1,4 @@
-//! A proxy on loopback for children, which adds the login of the real proxy, so that no child has its password in the
-//! environment.
+//! A proxy on loopback for children. It adds the login of the real proxy, so that the password is in no child's environment.
 //!
 //! It speaks HTTP to the child (`CONNECT`, or one request per connection). To the real proxy it speaks HTTP, with or without
 //! TLS, or SOCKS5 (RFC 1928).
@@ -22,8 +21,8 @@ use super::settings::HttpSettings;
 use crate::encoding::percent_decode;
 use crate::error::Result;
 
-/// The longest head of a request, in bytes.
-const LONGEST_HEAD: usize = 64 * 1024;
+/// The maximum length of the head of a request, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
 
 /// The timeout of each step until a connection is established.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -107,7 +106,7 @@ impl Head {
                 bytes.truncate(end);
                 return Ok(Self { text: String::from_utf8(bytes).context("the request is not text")?, rest });
             }
-            if bytes.len() > LONGEST_HEAD || stream.read_buf(&mut bytes).await? == 0 {
+            if bytes.len() > MAX_HEAD || stream.read_buf(&mut bytes).await? == 0 {
                 return Err(anyhow!("the request has no end"));
             }
         }

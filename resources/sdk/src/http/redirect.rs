@@ -17,8 +17,8 @@ pub enum Redirects {
     Return,
 }
 
-/// The largest number of redirects in a row.
-pub(crate) const MOST: usize = 10;
+/// The maximum number of redirects in a row.
+pub(crate) const MAX_REDIRECTS: usize = 10;
 
 /// The request that follows a redirect.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(crate) fn next(
     if !matches!(target.scheme(), "http" | "https") || target.host_str().is_none() {
         return Err(RedirectError::Location);
     }
-    // Only the caller may set credentials, not the server.
+    // A server must not choose the credentials.
     let _ = target.set_username("");
     let _ = target.set_password(None);
     if url.scheme() == "https" && target.scheme() == "http" && redirects != Redirects::FollowToPlainHttp {

@@ -266,7 +266,8 @@ impl HttpRequest {
     pub fn secret_url(mut self) -> Self {
         self.shown_url = UrlParts::Origin;
         if let Ok(url) = &self.url {
-            // A server may repeat the path in its response. A short path is not secret, and masking it would garble messages.
+            // A server may repeat the path in its response. A short path is a word and not a secret, and masking it would garble
+            // messages.
             let path = url.path().trim_matches('/');
             if path.len() >= 8 {
                 self.client.console().redactor().add(path);

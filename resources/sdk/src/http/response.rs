@@ -17,17 +17,17 @@ use super::transport_error::{TransportError, TransportKind};
 use crate::error::{Advise as _, Error, Result};
 use crate::interrupt::Interrupt;
 
-/// The largest body that [`HttpResponse::json`] and [`HttpResponse::text`] read, in bytes.
-const LARGEST_TEXT: u64 = 16 * 1024 * 1024;
+/// The maximum length of a body that [`HttpResponse::json`] and [`HttpResponse::text`] read, in bytes.
+const MAX_TEXT: u64 = 16 * 1024 * 1024;
 
-/// How much of an error's body is read, in bytes.
-const LARGEST_ERROR: usize = 64 * 1024;
+/// The maximum length of the body of an error response that is read, in bytes.
+const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// The timeout for the body of an error response. The status alone is usually enough.
-const ERROR_PATIENCE: Duration = Duration::from_secs(5);
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The minimum rate of a body, in bytes per second over one read timeout. Without it, a body of one byte now and then would
-/// never end.
+/// The minimum transfer rate of a body, in bytes per second over one read timeout. Without it, a server could send single bytes
+/// for ever.
 pub(super) const SLOWEST: u64 = 1024;
 
 /// The transfer rate of a body. Only the time spent waiting for data counts, so the caller may be slow.
@@ -96,7 +96,7 @@ impl HttpResponse {
         range.and_then(|range| range.split_once('-')?.0.trim().parse().ok()).unwrap_or_default()
     }
 
-    /// The next piece of the body; `None` at its end. Large bodies are read this way, without keeping them in memory.
+    /// Reads the next piece of the body; `None` at its end. This way a large body need not fit into memory.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         let begin = Instant::now();
         let next = tokio::select! {
@@ -133,7 +133,7 @@ impl HttpResponse {
         Ok(copied)
     }
 
-    /// The whole body. It is an error if it is larger than `most` bytes.
+    /// Reads the whole body. Fails if it is longer than `most` bytes.
     pub async fn bytes(mut self, most: u64) -> Result<Vec<u8>> {
         let too_large = |request: &RequestLine| {
             let cause = anyhow!("the response is larger than {most} bytes");
@@ -152,15 +152,15 @@ impl HttpResponse {
         Ok(body)
     }
 
-    /// The whole body as text. Invalid UTF-8 is replaced.
+    /// Reads the whole body as text. Invalid UTF-8 is replaced.
     pub async fn text(self) -> Result<String> {
-        Ok(String::from_utf8_lossy(&self.bytes(LARGEST_TEXT).await?).into_owned())
+        Ok(String::from_utf8_lossy(&self.bytes(MAX_TEXT).await?).into_owned())
     }
 
-    /// The whole body, decoded from JSON.
+    /// Reads the whole body and decodes it from JSON.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T> {
         let request = self.request.clone();
-        let body = self.bytes(LARGEST_TEXT).await?;
+        let body = self.bytes(MAX_TEXT).await?;
         let mut reader = serde_json::Deserializer::from_slice(&body);
         serde_path_to_error::deserialize(&mut reader)
             .map_err(Error::new)
@@ -174,18 +174,18 @@ impl HttpResponse {
         StatusError::new(request, status, headers, self.beginning().await)
     }
 
-    /// The beginning of the body, as far as it arrives within a short time.
+    /// Reads the beginning of the body, as far as it arrives within a short time.
     async fn beginning(mut self) -> Vec<u8> {
         let mut body = Vec::new();
         let read = async {
-            while body.len() < LARGEST_ERROR
+            while body.len() < MAX_ERROR_BODY
                 && let Ok(Some(chunk)) = self.chunk().await
             {
                 body.extend_from_slice(&chunk);
             }
         };
-        let _ = timeout(ERROR_PATIENCE, read).await;
-        body.truncate(LARGEST_ERROR);
+        let _ = timeout(ERROR_BODY_TIMEOUT, read).await;
+        body.truncate(MAX_ERROR_BODY);
         body
     }
 }

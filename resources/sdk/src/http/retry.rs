@@ -12,7 +12,7 @@ use reqwest::{Method, StatusCode};
 /// exceeds `total`, the request fails at once with an error that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// The largest number of attempts, the first one included.
+    /// The maximum number of attempts, including the first one.
     pub tries: u32,
     /// The limit of the first pause.
     pub first_pause: Duration,
@@ -34,17 +34,17 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// A single attempt.
+    /// Allows only one attempt.
     pub fn never() -> Self {
         Self { tries: 1, ..Self::default() }
     }
 
-    /// The pause after the given number of attempts, for requests that are not sent by this client.
+    /// The pause after this number of attempts, for retries that a caller makes itself.
     pub fn pause_after(&self, tries: u32) -> Duration {
         self.pause(tries, random())
     }
 
-    /// The pause after the given number of attempts. `random` is from 0 to 1.
+    /// The pause after this number of attempts. `random` is from 0 to 1.
     pub(crate) fn pause(&self, tries: u32, random: f64) -> Duration {
         let limit = self.first_pause.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
         limit.min(self.longest_pause).mul_f64(random.clamp(0.0, 1.0))

@@ -61,7 +61,7 @@ impl HttpRequest {
         let mut headers = self.headers.clone();
         let mut upload = self.upload.clone();
         let mut identity = Identity::Shown;
-        for _ in 0..=redirect::MOST {
+        for _ in 0..=redirect::MAX_REDIRECTS {
             let response = self.once(&method, &url, &headers, &upload, identity).await?;
             let (status, answered) = (response.status(), response.headers());
             if self.redirects == Redirects::Return || !redirect::is_redirect(status, answered) {
@@ -78,7 +78,7 @@ impl HttpRequest {
             }
             (url, method) = (next.url, next.method);
         }
-        let cause = anyhow!("more than {} redirects in a row", redirect::MOST);
+        let cause = anyhow!("more than {} redirects in a row", redirect::MAX_REDIRECTS);
         Err(TransportError::new(self.request_line(&url), TransportKind::Redirect, cause).into())
     }
 

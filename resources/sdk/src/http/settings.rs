@@ -16,8 +16,8 @@ use crate::error::Result;
 use crate::schema::problem::Problems;
 use crate::secret::Secret;
 
-/// How long to wait for the beginning of a response if `read_timeout` is not set.
-const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
+/// The timeout for the first byte of a response if `read_timeout` is not set.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// How a client connects. A type's `Source` may include it with `#[serde(flatten)]`, or set it from its own keys.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -100,7 +100,7 @@ pub struct ClientCertificate {
 }
 
 impl ClientCertificate {
-    /// Adds the problems of the certificate and its key, under their names in the source.
+    /// Validates the certificate and its key. Problems are added under these names of their keys in the source.
     pub fn rules(&self, certificate: &str, key: &str, problems: &mut Problems) {
         if let Err(problem) = pem::certificates(&self.certificate) {
             problems.add(certificate, problem);
@@ -111,7 +111,7 @@ impl ClientCertificate {
     }
 }
 
-/// The problem of a PEM text that should contain certificates of authorities. It does not repeat the text.
+/// Validates a PEM text that must contain certificates of authorities, and returns the problem. It does not repeat the text.
 pub fn authority_problem(pem: &str) -> Option<String> {
     pem::authorities(pem).err()
 }
@@ -168,7 +168,7 @@ impl Default for HttpSettings {
 }
 
 impl HttpSettings {
-    /// Adds the problems of the values, under the names of the fields.
+    /// Validates the values. Problems are added under the names of the fields.
     pub fn rules(&self, problems: &mut Problems) {
         for (index, pem) in self.ca_certs.iter().enumerate() {
             if let Err(problem) = pem::authorities(pem) {
@@ -192,7 +192,7 @@ impl HttpSettings {
 
     /// The timeout for the first byte of a response.
     pub(crate) fn answer_timeout(&self) -> Duration {
-        if self.read_timeout == read_timeout() { ANSWER_TIMEOUT } else { self.read_timeout }
+        if self.read_timeout == read_timeout() { FIRST_BYTE_TIMEOUT } else { self.read_timeout }
     }
 
     /// The password inside `proxy`.

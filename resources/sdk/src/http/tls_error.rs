@@ -40,7 +40,7 @@ pub(crate) fn explain(error: &Error, host: &str) -> (TransportKind, String, Opti
         Error::PeerIncompatible(_) => tls("the server and this client have no TLS parameters in common", None),
         Error::NoApplicationProtocol => tls("the server speaks neither HTTP/1.1 nor HTTP/2 on this port", None),
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            tls("the client certificate and its key do not belong together", None)
+            tls("the client certificate does not match its key", None)
         }
         Error::NoCertificatesPresented => tls("the server sent no certificate", None),
         Error::InvalidMessage(_)

@@ -17,7 +17,7 @@ pub struct TransportError {
     cause: Error,
 }
 
-/// Why a request got no complete response.
+/// The reason why a request got no complete response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransportKind {

@@ -70,7 +70,7 @@ pub(super) fn tls(settings: &HttpSettings, environment: &Environment, identity: 
             let problem = |problem| anyhow!("the client certificate cannot be used: {problem}");
             builder
                 .with_client_auth_cert(chain.map_err(problem)?, key.map_err(problem)?)
-                .context("the client certificate and its key do not belong together")?
+                .context("the client certificate and its key do not match")?
         }
         _ => builder.with_no_client_auth(),
     };

@@ -21,13 +21,13 @@ pub(super) struct TrustSources {
 }
 
 impl TrustSources {
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` (several, separated by colons) replace the default places.
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` (several, separated by colons) override the default paths.
     pub(super) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let named = get("SSL_CERT_FILE");
         Self {
             named: named.is_some(),
-            bundles: ca_bundle::places(named.as_deref()),
+            bundles: ca_bundle::bundle_paths(named.as_deref()),
             directories: get("SSL_CERT_DIR").map_or_else(
                 || DIRECTORIES.map(PathBuf::from).to_vec(),
                 |directories| directories.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect(),

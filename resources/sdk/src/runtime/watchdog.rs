@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::error::{Error, Interrupted};
 
 /// How long the runtime may be busy after a signal.
-const PATIENCE: Duration = Duration::from_millis(1200);
+const BUSY_LIMIT: Duration = Duration::from_millis(1200);
 
 /// The pause between two checks of the runtime.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -40,7 +40,7 @@ pub(super) fn start(context: &Context, runtime: Handle) {
             };
             let began = Instant::now();
             let left = || context.interrupt().limit().saturating_sub(began.elapsed());
-            while !left().is_zero() && is_responsive(&runtime, PATIENCE.min(left())).await {
+            while !left().is_zero() && is_responsive(&runtime, BUSY_LIMIT.min(left())).await {
                 tokio::time::sleep(PAUSE.min(left())).await;
             }
             end(&context, interrupted);

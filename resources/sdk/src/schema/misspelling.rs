@@ -1,6 +1,6 @@
-//! Which known key an unknown one is a misspelling of.
+//! Finds the known key that an unknown key misspells.
 
-/// The known key that `key` misspells: it differs by one or two typos, by singular and plural, or by one part.
+/// Finds the known key that `key` misspells: they differ by one or two typos, by singular and plural, or by one part.
 ///
 /// This is narrower than [`crate::nearest`], since the request fails for it: a dead key that no resource ever read must not
 /// be mistaken for a misspelling.
@@ -38,7 +38,7 @@ fn distance(key: &str, parts: &[String], known: &str) -> Option<usize> {
     let extended = known_parts.len() >= 2 && lacks_one(&known_parts, parts);
     // An abbreviation: `repo` for `repository`.
     let abbreviated = bare.len() >= 4 && known_bare.starts_with(&bare) && known_parts.len() == 1;
-    // More than any number of typos, which are the likelier mistake.
+    // Larger than the number of typos, because a typo is more likely.
     (shortened || extended || abbreviated).then_some(3)
 }
 

@@ -1,4 +1,4 @@
-//! Questions to a JSON Schema: which types, words and alternatives it allows.
+//! Queries on a JSON Schema: the types, words and alternatives that it allows.
 
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ pub(crate) fn alternatives(schema: &Value) -> Option<Vec<&Value>> {
     Some(list.iter().filter(|item| item.get("type").and_then(Value::as_str) != Some("null")).collect())
 }
 
-/// The legal words, if a schema allows only words.
+/// The allowed words, if a schema allows only words.
 pub(crate) fn words<'s>(root: &'s Value, schema: &'s Value) -> Option<Vec<&'s str>> {
     let schema = resolve(root, schema);
     if let Some(word) = schema.get("const") {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// The candidate that is most similar to `word`, if one is similar enough to suggest it.
+/// Finds the candidate that is most similar to `word`, if one is similar enough to suggest it.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = word.to_lowercase();
     let distance = |candidate: &str| {

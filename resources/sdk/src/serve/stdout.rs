@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::error::Result;
 
-/// Reserves standard output for the response: anything else that a child or a library prints to descriptor 1 goes to standard
-/// error while this exists.
+/// Reserves standard output for the response. While this exists, the output of children and libraries on descriptor 1 goes to
+/// standard error.
 pub(super) struct StdoutGuard {
     stdout: File,
 }

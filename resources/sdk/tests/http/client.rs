@@ -34,7 +34,7 @@ impl Screen {
     }
 }
 
-/// Settings whose pauses are too short to notice.
+/// Settings with very short pauses.
 pub(crate) fn quick() -> HttpSettings {
     let retry = Retry { first_pause: Duration::from_millis(2), ..Retry::default() };
     HttpSettings { retry, ..HttpSettings::default() }
@@ -62,7 +62,7 @@ pub(crate) fn report(error: &Error, servers: &[&Server]) -> String {
 }
 
 /// A port without a listener.
-pub(crate) fn nobody() -> u16 {
+pub(crate) fn unused_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -3,10 +3,9 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "this is test code: what is not as it should be ends its test there and then"
+    reason = "test code: an unexpected value must fail the test at once"
 )]
 
-mod answers;
 mod client;
 mod error_texts;
 mod processes;
@@ -14,9 +13,10 @@ mod proxies;
 mod proxy_relay;
 mod redirects;
 mod requests;
+mod responses;
+mod retries;
 mod secrets;
 mod server;
 mod socks;
 mod tls;
 mod tls_algorithms;
-mod trying_again;

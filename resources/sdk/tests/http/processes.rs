@@ -145,7 +145,7 @@ async fn trust_certificates_of_the_environment() {
         let output = check().env(name, value).output().await;
         assert!(output.status.success(), "{name}: {}", text(&output.stderr, &server));
     }
-    // A single file counts though there is a bundle that does not have it.
+    // A single file is trusted even if the bundle does not contain it.
     let other = directory.path().join("other");
     std::fs::write(&other, Authority::new("other").pem).unwrap();
     let output = check().env("SSL_CERT_FILE", other).env("SSL_CERT_DIR", directory.path()).output().await;

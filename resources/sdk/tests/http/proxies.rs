@@ -3,7 +3,7 @@
 use jetway::http::{HttpSettings, Proxies, Retry};
 use jetway::{Context, Secret};
 
-use crate::client::{Screen, nobody, quick, report};
+use crate::client::{Screen, quick, report, unused_port};
 use crate::server::{Act, Authority, Server, answer, ok};
 
 fn by(proxy: &Server, authority: &str) -> (Screen, Context, HttpSettings) {
@@ -56,7 +56,7 @@ async fn that_reject_requests_are_reported_without_their_password() {
     let error = client.get("https://registry.test/").send().await.unwrap_err();
     assert!(report(&error, &[]).ends_with("caused by: the proxy cannot connect to `registry.test`"), "{error:?}");
     context.console().error(&client.get("http://registry.test/").send().await.unwrap_err());
-    let settings = HttpSettings { proxy: Some(format!("bob:pr0xy%2Fpass@127.0.0.1:{}", nobody())), ..quick() };
+    let settings = HttpSettings { proxy: Some(format!("bob:pr0xy%2Fpass@127.0.0.1:{}", unused_port())), ..quick() };
     let client = context.http(settings).unwrap();
     let error = client.get("https://registry.test/").retry(Retry::never()).send().await.unwrap_err();
     assert!(report(&error, &[]).contains("hint: the request goes through the proxy `http://127.0.0.1:"), "{error:?}");

@@ -1,4 +1,4 @@
-//! The proxy on loopback that children get in place of one with a login.
+//! The proxy relay on loopback that adds the login of the real proxy.
 
 use jetway::http::{HttpSettings, ProxyRelay};
 

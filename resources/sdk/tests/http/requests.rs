@@ -118,7 +118,7 @@ async fn rejected_before_their_end_get_the_servers_response() {
     let refusal = b"HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 9\r\n\r\ntoo large";
     let server = Server::start([Act::Refuse(refusal.to_vec())]).await;
     let error = client().post(server.url("/")).body(vec![0; 20_000_000]).send().await.unwrap_err();
-    // The server has hung up: its answer is there, unless the system threw it away with the connection.
+    // The server has closed the connection. Its response is readable, unless the system discarded it with the connection.
     let text = report(&error, &[&server]);
     let answered = "error: `POST http://127.0.0.1:PORT1/` answered 413 Payload Too Large";
     let cut = "error: `POST http://127.0.0.1:PORT1/` got no complete response\ncaused by: the connection was reset";

@@ -48,7 +48,7 @@ struct Source {
 
     /// Whether that program cleans up when it is ended.
     #[serde(default)]
-    sets_right: bool,
+    cleans_up: bool,
 
     /// The misbehaviours of every verb.
     #[serde(default)]
@@ -89,7 +89,7 @@ enum Misbehaviour {
     NumberVersion,
     /// Writes the token into a private file.
     PrivateFile,
-    /// Lets a child request the token from a helper program.
+    /// Lets a child request the token from a companion.
     Companion,
     /// Waits for the signal.
     Wait,
@@ -217,8 +217,8 @@ impl Source {
             if let Some(seconds) = self.silence_limit {
                 child = child.silence_limit(Duration::from_secs(seconds.into()), "`silence_limit` sets how long");
             }
-            if self.sets_right {
-                child = child.sets_right_when_ended();
+            if self.cleans_up {
+                child = child.cleans_up_when_terminated();
             }
             let outcome = child.run().await;
             if self.misbehave.contains(&Misbehaviour::DeafParent) {
@@ -230,7 +230,7 @@ impl Source {
     }
 }
 
-/// Tells the token to a child.
+/// A companion that prints the token.
 const TELLER: Companion = Companion { name: "counter-teller", run: tell };
 
 fn tell(call: &CompanionCall) -> Result<CompanionAnswer> {
@@ -242,7 +242,7 @@ impl Resource for Counter {
     const NAME: &'static str = "counter";
     const ABOUT: &'static str = "Numbers, one after the other";
     const RELEASE: &'static str = "1.2.3";
-    const NOT_YET: &'static [&'static str] = &["source.roman"];
+    const UNSUPPORTED_KEYS: &'static [&'static str] = &["source.roman"];
     const COMPANIONS: &'static [Companion] = &[TELLER];
     type Source = Source;
     type Version = Version;

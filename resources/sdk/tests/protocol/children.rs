@@ -99,9 +99,9 @@ fn ends_silent_child_with_its_descendants() {
     let outcome = run.outcome();
     assert!(!is_alive(&grandchild));
     assert!(
-        outcome.failure().ends_with(
-            "error: `sh` showed no sign of life for 1 s, and was ended\nhint: `silence_limit` sets how long\n"
-        ),
+        outcome
+            .failure()
+            .ends_with("error: `sh` wrote no output for 1 s and was stopped\nhint: `silence_limit` sets how long\n"),
         "{}",
         outcome.stderr
     );

@@ -1,4 +1,4 @@
-//! However a verb ends, nothing is left: no process, no private file.
+//! A verb leaves no process and no private file behind, however it ends.
 
 use std::time::{Duration, Instant};
 
@@ -109,7 +109,7 @@ fn signal_ends_verb_and_child_that_ignore_it() {
 #[test]
 fn cleaning_child_has_more_time_to_end() {
     let script = "trap 'sleep 2.5; echo set right >&2; exit 1' TERM; echo listening >&2; while :; do sleep 0.05; done";
-    let mut run = counter("check").source(&json!({"sets_right": true, "run": ["sh", "-c", script]})).start();
+    let mut run = counter("check").source(&json!({"cleans_up": true, "run": ["sh", "-c", script]})).start();
     run.line("listening");
     let (outcome, took) = interrupted(run, Signal::TERM);
     assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);

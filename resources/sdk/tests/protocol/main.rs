@@ -1,9 +1,9 @@
-//! The protocol from outside: the program `counter`, run as Concourse runs a resource type.
+//! Black-box tests of the protocol: the program `counter`, run as Concourse runs a resource type.
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "this is test code: what is not as it should be ends its test there and then"
+    reason = "test code: an unexpected value must fail the test at once"
 )]
 
 mod children;

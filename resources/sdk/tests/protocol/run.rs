@@ -14,10 +14,10 @@ use tempfile::TempDir;
 /// The program that is run.
 pub(crate) const COUNTER: &str = env!("CARGO_BIN_EXE_counter");
 
-/// The time after which a run counts as stuck.
-const STUCK: Duration = Duration::from_secs(30);
+/// The time limit of a run.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// A run to be.
+/// A run that has not started yet.
 pub(crate) struct Run {
     command: Command,
     input: Vec<u8>,
@@ -101,7 +101,7 @@ impl Run {
         let mut child = self.command.spawn().unwrap();
         let mut stdin = child.stdin.take();
         if !self.input.is_empty() {
-            // A program that refuses a request before its end closes the pipe.
+            // A program that rejects a request before reading all of it closes the pipe.
             let _ = stdin.take().unwrap().write_all(&self.input);
         }
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -123,7 +123,7 @@ impl Running {
         Pid::from_child(&self.child)
     }
 
-    /// Waits for a line on standard error that begins so, and returns the rest of it.
+    /// Waits for a line on standard error that begins with `beginning`, and returns the rest of the line.
     pub(crate) fn line(&mut self, beginning: &str) -> String {
         loop {
             let mut line = String::new();
@@ -135,7 +135,7 @@ impl Running {
         }
     }
 
-    /// Waits until it would notice a SIGTERM.
+    /// Waits until the process handles SIGTERM.
     pub(crate) fn listens(&self) {
         let status = format!("/proc/{}/status", self.child.id());
         wait_until(|| {
@@ -176,14 +176,14 @@ impl Drop for Running {
 }
 
 impl Outcome {
-    /// The response, of a run that must have succeeded.
+    /// Asserts that the run succeeded, and returns the response.
     #[track_caller]
     pub(crate) fn response(&self) -> Value {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
         serde_json::from_str(&self.stdout).unwrap()
     }
 
-    /// Standard error, of a run that must have failed without any response.
+    /// Asserts that the run failed without a response, and returns standard error.
     #[track_caller]
     pub(crate) fn failure(&self) -> &str {
         assert_eq!((self.code, self.stdout.as_str()), (Some(1), ""), "{}", self.stderr);
@@ -202,7 +202,7 @@ pub(crate) fn entries(directory: &Path) -> Vec<PathBuf> {
 pub(crate) fn wait_until(condition: impl Fn() -> bool) {
     let begin = Instant::now();
     while !condition() {
-        assert!(begin.elapsed() < STUCK, "the condition stays false");
+        assert!(begin.elapsed() < TIME_LIMIT, "the condition stays false");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

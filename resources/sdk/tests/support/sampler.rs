@@ -100,7 +100,7 @@ impl Resource for Sampler {
     const NAME: &'static str = "sampler";
     const ABOUT: &'static str = "Anything";
     const RELEASE: &'static str = "1";
-    const NOT_YET: &'static [&'static str] = &["source.later"];
+    const UNSUPPORTED_KEYS: &'static [&'static str] = &["source.later"];
     type Source = Params;
     type Version = Version;
     type GetParams = Params;

@@ -10,11 +10,11 @@ use super::{Variables, type_of};
 /// The arguments of a field, with the variables' values.
 pub(super) type Arguments = Map<String, Value>;
 
-/// Why a query is not executed at all.
+/// The reason why a query is not executed.
 #[derive(Debug)]
 pub(super) struct Failure(pub(super) String);
 
-/// The value of a field, if the object does not have it itself.
+/// Computes the value of a field, if the object does not contain it.
 type Resolver<'r> = dyn Fn(&str, &str, &Value, &Arguments) -> Option<Value> + 'r;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +38,7 @@ enum Argument {
     Value(Value),
 }
 
-/// Executes a query: the data, the errors, and the number of requests for connections that it stands for.
+/// Executes a query. Returns the data, the errors, and the number of requests for connections, which decides the cost.
 pub(super) fn execute(
     text: &str,
     variables: &Variables,
@@ -74,7 +74,7 @@ struct Execution<'e> {
 }
 
 impl Execution<'_> {
-    /// `times` is how often the object may be there: the product of the sizes of the lists around it.
+    /// `times` is the maximum number of such objects: the product of the page sizes of the enclosing connections.
     fn object(
         &mut self,
         kind: &str,
@@ -164,7 +164,7 @@ impl Execution<'_> {
         let size = usize::try_from(size).expect("a small number");
         let cursor = arguments.get("after").and_then(Value::as_str);
         let begin = cursor.map_or(0, |cursor| {
-            // A cursor names an item, as GitHub's does, and not a position.
+            // A cursor identifies an item, as in GitHub's API, and not a position.
             let is_it = |item: &Value| cursor == cursor_of(item);
             all.iter().position(is_it).map_or(0, |position| position + 1)
         });
@@ -189,7 +189,8 @@ impl Execution<'_> {
                 "nodes" => {
                     let mut nodes = Vec::new();
                     for (index, item) in items.iter().enumerate() {
-                        // The cost counts what may be there, not what is; so only the first item's connections count.
+                        // The cost depends on the page sizes and not on the number of items, so only the connections of the first
+                        // item count.
                         let before = self.connections;
                         nodes.push(self.object(of, item, inner, path, times * size as u64)?);
                         if index > 0 {

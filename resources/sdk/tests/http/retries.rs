@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jetway::http::{HttpSettings, Retry, TransportError, TransportKind};
 
-use crate::client::{Screen, client, kind, nobody, quick, report};
+use crate::client::{Screen, client, kind, quick, report, unused_port};
 use crate::server::{Act, Server, answer, ok};
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn opens_the_body_again_for_each_attempt() {
 
 #[tokio::test]
 async fn retries_any_request_after_refused_connection() {
-    let port = nobody();
+    let port = unused_port();
     let url = format!("http://127.0.0.1:{port}/");
     let error = client().post(&url).send().await.unwrap_err();
     assert_eq!(
@@ -198,7 +198,7 @@ async fn fails_when_server_reads_nothing_but_not_when_it_is_slow() {
     let client = Screen::default().context().http(settings).unwrap();
     let error = client.post(server.url("/")).body(vec![0; 50_000_000]).send().await.unwrap_err();
     assert_eq!(kind(&error), TransportKind::Stalled, "{error:?}");
-    // A slow source counts as life: every piece that is sent pushes the limit on.
+    // A slow body is no timeout, because every piece that is sent restarts the timeout.
     let slow = || {
         let (reader, mut writer) = tokio::io::duplex(16);
         tokio::spawn(async move {
