@@ -52,14 +52,8 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let get = request("get.json", json!({ "source": source, "version": version }));
     let params = json!({ "format": "oci-layout" });
     let layout = request("layout.json", json!({ "source": source, "version": version, "params": params }));
-    // Removed in the end: making files where as many were just removed costs the file system extra.
-    let targets = RefCell::new(Vec::<TempDir>::new());
-    let target = || {
-        let target = scratch::directory();
-        let path = target.path().to_owned();
-        targets.borrow_mut().push(target);
-        path
-    };
+    let targets = Targets::default();
+    let target = || targets.create();
     let shell = |text: String| script(&text).env("HOME", directory.path());
     let limits = |ratio: f64, megabytes: u64| Limits {
         ratio: Some(ratio),
@@ -113,6 +107,21 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     all
 }
 
+/// The directories that runs write to. They are removed in the end: making files where as many were just removed costs the
+/// file system extra.
+#[derive(Default)]
+struct Targets(RefCell<Vec<TempDir>>);
+
+impl Targets {
+    /// Creates an empty directory.
+    fn create(&self) -> PathBuf {
+        let target = scratch::directory();
+        let path = target.path().to_owned();
+        self.0.borrow_mut().push(target);
+        path
+    }
+}
+
 /// An image of another shape.
 struct Shape {
     name: &'static str,
@@ -145,14 +154,8 @@ const SHAPES: [Shape; 2] = [
 /// Measures gets of images with many files and with many layers.
 fn shapes(registry: &Registry, runs: usize) -> Vec<Measured> {
     let directory = scratch::directory();
-    // As above, removed in the end.
-    let targets = RefCell::new(Vec::<TempDir>::new());
-    let target = || {
-        let target = scratch::directory();
-        let path = target.path().to_owned();
-        targets.borrow_mut().push(target);
-        path
-    };
+    let targets = Targets::default();
+    let target = || targets.create();
     let mut cases = Vec::new();
     for (number, shape) in SHAPES.iter().enumerate() {
         let archives: Vec<Vec<u8>> = (0..shape.layers).map(|layer| shape.archive(layer)).collect();
