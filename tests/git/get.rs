@@ -157,12 +157,18 @@ fn metadata_contains_the_web_page_of_the_commit() {
 fn fetches_notes_and_configures_the_clone_as_git_does() {
     let (repository, commits) = history(&["one"]);
     repository.git(&["notes", "add", "-m", "noted", &commits[0]]);
-    for params in [json!({}), json!({ "depth": 1 })] {
+    let branch = "+refs/heads/main:refs/remotes/origin/main";
+    for (params, expected) in [
+        (json!({}), branch),
+        (json!({ "depth": 1 }), branch),
+        (json!({ "fetch_tags": true }), branch),
+        (json!({ "all_branches": true }), "+refs/heads/*:refs/remotes/origin/*"),
+    ] {
         let (destination, outcome) = get(&source(&repository.file_url()), Some(&commits[0]), params);
         outcome.succeeded();
         assert_eq!(git_in(destination.path(), &["notes", "show", "HEAD"]), "noted");
         let fetched = git_in(destination.path(), &["config", "--get-all", "remote.origin.fetch"]);
-        assert_eq!(fetched, "+refs/heads/main:refs/remotes/origin/main");
+        assert_eq!(fetched, expected);
     }
 }
 
