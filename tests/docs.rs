@@ -130,8 +130,9 @@ fn examples_are_valid_pipelines() {
                 .args([Path::new("validate"), &file])
                 .output()
                 .expect("run jetway validate");
-            let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-            assert!(output.status.success(), "{}:{line}: {said}", readme.display());
+            let messages =
+                String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{}:{line}: {messages}", readme.display());
         }
     }
 }
@@ -145,8 +146,8 @@ fn the_pipelines_of_the_repository_are_valid() {
         .chain([root().join("ci/pipeline.yml")]);
     let output =
         Command::new(binaries::named("jetway")).arg("validate").args(pipelines).output().expect("run jetway validate");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("no problems"), "{said}");
+    let messages = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && messages.contains("no problems"), "{messages}");
 }
 
 /// A real Concourse cannot run everywhere, so that what brings one up is held to what it is about.
@@ -167,8 +168,8 @@ fn the_concourse_that_make_brings_up_is_given_what_there_is() {
         jetway_cli::resolved(&file, vars).unwrap_or_else(|problem| panic!("{problem}"));
     }
     let validated = Command::new(binaries::named("jetway")).arg("validate").arg(folder.join("smoke.yml")).output();
-    let said = String::from_utf8_lossy(&validated.expect("run jetway validate").stdout).into_owned();
-    assert!(said.contains("no problems") && said.contains("3 of 3"), "{said}");
+    let messages = String::from_utf8_lossy(&validated.expect("run jetway validate").stdout).into_owned();
+    assert!(messages.contains("no problems") && messages.contains("3 of 3"), "{messages}");
 }
 
 #[test]

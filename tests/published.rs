@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jetway_tests::registry::run;
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use jetway_tests::verb::Verb;
 use jetway_tests::{binaries, scratch};
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ fn example_in_its_own_workspace_runs_with_the_packaged_crate() {
 
     let program = example(&jetway);
     let list = json!([{ "number": "1.0", "notes": "first" }, { "number": "1.1", "notes": "second" }]);
-    let server = StandIn::start_tls(move |_| Answer::bytes(200, "application/json", list.to_string()));
+    let server = StandIn::start_tls(move |_| Response::bytes(200, "application/json", list.to_string()));
     let source = json!({ "url": server.url(), "ca_certs": [server.authority()] });
     let check = Verb::check("releases").binary(&program);
     let check = check.request(&json!({ "source": source })).run();

@@ -1,7 +1,7 @@
 //! What every type does alike with a request: keys that it does not know, values that are empty, ends of lines.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "test code")]
 
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use jetway_tests::verb::Verb;
 use serde_json::{Map, Value, json};
 
@@ -77,7 +77,7 @@ fn types(server: &StandIn) -> [Type; 8] {
 }
 
 /// What a check with that source says, in plain text.
-fn said(kind: &Type, more: &Value) -> String {
+fn messages(kind: &Type, more: &Value) -> String {
     let mut source: Map<String, Value> = kind.source.as_object().unwrap().clone();
     source.extend(more.as_object().unwrap().clone());
     said_of(kind, &Value::Object(source))
@@ -89,18 +89,18 @@ fn said_of(kind: &Type, source: &Value) -> String {
 }
 
 fn with_each_type(case: impl Fn(&Type)) {
-    let server = StandIn::start(|_| Answer::text(404, "nothing is here"));
+    let server = StandIn::start(|_| Response::text(404, "nothing is here"));
     types(&server).iter().for_each(case);
 }
 
 #[test]
 fn an_unknown_key_is_a_warning_and_an_error_when_the_source_is_strict() {
     with_each_type(|kind| {
-        let strict = said(kind, &json!({ "quux_zyx": "x", "strict": true }));
+        let strict = messages(kind, &json!({ "quux_zyx": "x", "strict": true }));
         assert!(strict.contains("`source.quux_zyx`: unknown key; known keys: "), "{}: {strict}", kind.name);
-        let said = said(kind, &json!({ "quux_zyx": "x" }));
+        let messages = messages(kind, &json!({ "quux_zyx": "x" }));
         let expected = if kind.refuses { "unknown key; known keys: " } else { "unknown key, ignored\n" };
-        assert!(said.contains(&format!("`source.quux_zyx`: {expected}")), "{}: {said}", kind.name);
+        assert!(messages.contains(&format!("`source.quux_zyx`: {expected}")), "{}: {messages}", kind.name);
     });
 }
 
@@ -108,9 +108,9 @@ fn an_unknown_key_is_a_warning_and_an_error_when_the_source_is_strict() {
 fn a_misspelt_key_is_an_error_with_the_key_that_was_meant() {
     with_each_type(|kind| {
         let [key, misspelt, _] = kind.key;
-        let said = said(kind, &json!({ misspelt: "x" }));
+        let messages = messages(kind, &json!({ misspelt: "x" }));
         let expected = format!("`source.{misspelt}`: unknown key; did you mean `{key}`?");
-        assert!(said.contains(&expected), "{}: {said}", kind.name);
+        assert!(messages.contains(&expected), "{}: {messages}", kind.name);
     });
 }
 
@@ -121,22 +121,22 @@ fn a_key_in_another_case_is_read_with_a_warning() {
         let mut source = kind.source.clone();
         let value = source.as_object_mut().unwrap().remove(key).unwrap();
         source[other] = value;
-        let said = said_of(kind, &source);
+        let messages = said_of(kind, &source);
         let expected = format!("warning: `source.{other}`: the key is written `{key}`");
-        assert!(said.contains(&expected) && !said.contains("missing"), "{}: {said}", kind.name);
+        assert!(messages.contains(&expected) && !messages.contains("missing"), "{}: {messages}", kind.name);
     });
 }
 
 #[test]
 fn empty_values_are_absent_and_ends_of_lines_do_not_matter() {
     with_each_type(|kind| {
-        let plain = said(kind, &json!({}));
+        let plain = messages(kind, &json!({}));
         for empty in [json!(""), json!(" \n")] {
             let more: Map<String, Value> = kind.optional.iter().map(|key| ((*key).to_owned(), empty.clone())).collect();
-            assert_eq!(said(kind, &Value::Object(more)), plain, "{}: {empty}", kind.name);
+            assert_eq!(messages(kind, &Value::Object(more)), plain, "{}: {empty}", kind.name);
         }
         let [key, ..] = kind.key;
         let line = format!("{}\n", kind.source[key].as_str().unwrap());
-        assert_eq!(said(kind, &json!({ key: line })), plain, "{}", kind.name);
+        assert_eq!(messages(kind, &json!({ key: line })), plain, "{}", kind.name);
     });
 }

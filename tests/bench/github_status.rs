@@ -1,6 +1,8 @@
 //! The github-status resource: one status. The put reads it back besides, on a connection that the server closes each time.
 
 use jetway_tests::github::{GitHub, REPOSITORY, TOKEN, commit};
+use jetway_tests::scratch;
+use jetway_tests::verb::Verb;
 use serde_json::json;
 
 use crate::measure::Measured;
@@ -14,12 +16,15 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
         format!("Authorization: Bearer {TOKEN}"),
         "Accept: application/vnd.github+json".to_owned(),
         "X-GitHub-Api-Version: 2022-11-28".to_owned(),
-        // The stand-in wants to know its callers.
+        // The stand-in reports any other user agent as a problem.
         "User-Agent: jetway-github-status/curl".to_owned(),
     ];
+    let inputs = scratch::directory();
     let request = OneRequest {
-        kind: "github-status",
-        put: json!({
+        floor: "curl",
+        name: "put",
+        verb: Verb::put("github-status").dir(inputs.path()),
+        input: json!({
             "source": { "repository": REPOSITORY, "access_token": TOKEN, "endpoint": github.url() },
             "params": { "commit": hash, "state": "success", "context": "ci", "target_url": "https://ci.example.com" },
         }),
@@ -27,5 +32,5 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
         body: json!({ "state": "success", "context": "ci", "target_url": "https://ci.example.com" }),
         arguments: headers.into_iter().flat_map(|header| ["--header".to_owned(), header]).collect(),
     };
-    one_request::measure(runs, &request)
+    one_request::measure(runs, &[request])
 }

@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jetway_tests::jira::{API_TOKEN, EMAIL, Edition, Jira};
+use jetway_tests::scratch;
+use jetway_tests::verb::Verb;
 use serde_json::json;
 
 use crate::measure::Measured;
@@ -15,16 +17,19 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
     let headers = [
         format!("Authorization: Basic {}", STANDARD.encode(format!("{EMAIL}:{API_TOKEN}"))),
         "Accept: application/json".to_owned(),
-        // The stand-in wants to know its callers.
+        // The stand-in reports any other user agent as a problem.
         "User-Agent: jetway-jira/curl".to_owned(),
     ];
     let paragraph = json!({ "type": "paragraph", "content": [{ "type": "text", "text": "Deployed" }] });
+    let inputs = scratch::directory();
     let request = OneRequest {
-        kind: "jira",
-        put: json!({ "source": jira.source(), "params": { "issue": key, "comment": "Deployed" } }),
+        floor: "curl",
+        name: "put",
+        verb: Verb::put("jira").dir(inputs.path()),
+        input: json!({ "source": jira.source(), "params": { "issue": key, "comment": "Deployed" } }),
         url: format!("{}/rest/api/3/issue/{key}/comment", jira.url()),
         body: json!({ "body": { "type": "doc", "version": 1, "content": [paragraph] } }),
         arguments: headers.into_iter().flat_map(|header| ["--header".to_owned(), header]).collect(),
     };
-    one_request::measure(runs, &request)
+    one_request::measure(runs, &[request])
 }

@@ -14,6 +14,7 @@
 
 mod docker_image;
 mod git;
+mod github_pr;
 mod github_status;
 mod helm_release;
 mod images;
@@ -40,9 +41,10 @@ struct Bench {
     measure: fn(usize) -> Vec<Measured>,
 }
 
-const BENCHES: [Bench; 10] = [
+const BENCHES: [Bench; 11] = [
     Bench { kind: "docker-image", what: docker_image::WHAT, measure: docker_image::measure },
     Bench { kind: "git", what: "25,000 commits over HTTP on loopback", measure: git::measure },
+    Bench { kind: "github-pr", what: github_pr::WHAT, measure: github_pr::measure },
     Bench { kind: "github-status", what: "one status over HTTP on loopback", measure: github_status::measure },
     Bench { kind: "helm-release", what: "ten revisions in a Kubernetes on loopback", measure: helm_release::measure },
     Bench { kind: "images", what: "`docker run` of a check, servers on loopback", measure: images::measure },

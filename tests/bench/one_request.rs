@@ -1,4 +1,4 @@
-//! A put whose work is one request, beside curl doing that same request.
+//! Verbs whose work is one request, beside curl with that request.
 
 use std::process::Command;
 
@@ -8,45 +8,58 @@ use serde_json::Value;
 
 use crate::measure::{Case, Limits, Measured, Run, in_turns};
 
-/// What is sent, by either.
+/// A verb, and the request that it sends.
 pub(crate) struct OneRequest {
-    /// The resource type.
-    pub(crate) kind: &'static str,
-    /// The put's request.
-    pub(crate) put: Value,
-    /// Where curl sends it.
+    /// The name of the curl case.
+    pub(crate) floor: &'static str,
+    /// The name of the verb's case.
+    pub(crate) name: &'static str,
+    /// The verb.
+    pub(crate) verb: Verb,
+    /// The verb's standard input.
+    pub(crate) input: Value,
+    /// The URL for curl.
     pub(crate) url: String,
-    /// What curl sends, as JSON.
+    /// The body for curl, as JSON.
     pub(crate) body: Value,
     /// Further arguments of curl: headers.
     pub(crate) arguments: Vec<String>,
 }
 
-/// Measures both in turns: a put takes at most 1.3 times the time of that curl, starts no process, and stays small.
-pub(crate) fn measure(runs: usize, request: &OneRequest) -> Vec<Measured> {
+/// Measures each verb and its curl in turns. A verb takes at most 1.3 times the time of its curl, starts no process, and stays
+/// small.
+pub(crate) fn measure(runs: usize, requests: &[OneRequest]) -> Vec<Measured> {
     let directory = scratch::directory();
-    let input = directory.path().join("request.json");
-    std::fs::write(&input, request.put.to_string()).expect("write a request");
-    let curl = Case {
-        name: "curl",
-        floor: None,
-        limits: Limits::default(),
-        succeeds: true,
-        prepare: Box::new(|| {
-            // Nothing of this machine's environment, a proxy say, is in either's way.
-            let mut command = Command::new("curl");
-            command.env_clear().env("PATH", git::search_path());
-            command.args(["--silent", "--show-error", "--fail", "--header", "Content-Type: application/json"]);
-            command.args(&request.arguments).arg("--data-binary").arg(request.body.to_string()).arg(&request.url);
-            Run::raw(command)
-        }),
-    };
-    let put = Case {
-        name: "put",
-        floor: Some("curl"),
-        limits: Limits { ratio: Some(1.3), children: Some(0), peak_rss: Some(12 * 1024 * 1024), ..Limits::default() },
-        succeeds: true,
-        prepare: Box::new(|| Run::verb(&Verb::put(request.kind).dir(directory.path()), &input, Container::new())),
-    };
-    in_turns(runs, vec![curl, put])
+    let mut cases = Vec::new();
+    for (index, request) in requests.iter().enumerate() {
+        let input = directory.path().join(format!("{index}.json"));
+        std::fs::write(&input, request.input.to_string()).expect("write a request");
+        cases.push(Case {
+            name: request.floor,
+            floor: None,
+            limits: Limits::default(),
+            succeeds: true,
+            prepare: Box::new(|| {
+                // The environment of this machine, for example a proxy, does not apply to either.
+                let mut command = Command::new("curl");
+                command.env_clear().env("PATH", git::search_path());
+                command.args(["--silent", "--show-error", "--fail", "--header", "Content-Type: application/json"]);
+                command.args(&request.arguments).arg("--data-binary").arg(request.body.to_string()).arg(&request.url);
+                Run::raw(command)
+            }),
+        });
+        cases.push(Case {
+            name: request.name,
+            floor: Some(request.floor),
+            limits: Limits {
+                ratio: Some(1.3),
+                children: Some(0),
+                peak_rss: Some(12 * 1024 * 1024),
+                ..Limits::default()
+            },
+            succeeds: true,
+            prepare: Box::new(move || Run::verb(&request.verb, &input, Container::new())),
+        });
+    }
+    in_turns(runs, cases)
 }

@@ -37,7 +37,7 @@ pub(crate) fn tell(story: &mut Story) {
     story.step("unit-tests: in the image, their outcome on the commit", |step| chapter.tests(step));
     story.step("staging: deployed and tested, and a ticket opened in Jira", |step| chapter.deploys(step));
     story.step("production: not without a go", |step| chapter.waits(step));
-    story.step("production: after grace has said so on GitHub", |step| chapter.goes(step));
+    story.step("production: after grace has messages so on GitHub", |step| chapter.goes(step));
     story.step("production-by-ticket: after the ticket is approved in Jira", |step| chapter.goes_by_ticket(step));
     story.step("a commit that does not come up", |step| chapter.pushes(step, "hello # again", NEVER_READY));
     story.step("staging: taken back, and tested again", |step| chapter.goes_back(step));
@@ -90,8 +90,8 @@ impl Chapter {
         self.world.github.set_status(&commit, "go-no-go", "success", "grace");
         self.run(step, "production", Status::Succeeded);
         step.same("three pods run the image", &World::running(&self.world.production).len(), &3);
-        let said = self.world.deployments().into_iter().flat_map(|(_, states)| states).collect::<Vec<_>>();
-        step.same("GitHub knows of the deployment", &said.join(", "), &"in_progress, success".to_owned());
+        let messages = self.world.deployments().into_iter().flat_map(|(_, states)| states).collect::<Vec<_>>();
+        step.same("GitHub knows of the deployment", &messages.join(", "), &"in_progress, success".to_owned());
     }
 
     fn goes_by_ticket(&self, step: &mut Step<'_>) {
@@ -119,9 +119,9 @@ impl Chapter {
             step.expect(&format!("`{job}` has its inputs"), false);
             return None;
         };
-        for said in build.log.split("── ").skip(1) {
-            let (title, said) = said.split_once('\n').unwrap_or((said, ""));
-            let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+        for messages in build.log.split("── ").skip(1) {
+            let (title, messages) = messages.split_once('\n').unwrap_or((messages, ""));
+            let lines: Vec<&str> = messages.lines().filter(|line| !line.trim().is_empty()).collect();
             let shown = lines.iter().skip(lines.len().saturating_sub(SHOWN)).map(|line| short(step, line));
             step.show(&format!("{title:<22}"), &shown.collect::<Vec<_>>().join("\n"));
             if lines.is_empty() {

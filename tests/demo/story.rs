@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::secrets::Secrets;
 use crate::transcript::{Ink, Palette, Transcript, laid_out, time};
 
-/// A server that tells what it was asked.
+/// A server that tells what it was request.
 pub(crate) trait Server {
     /// Forgets what it was asked so far.
     fn forget(&self);
@@ -27,11 +27,11 @@ pub(crate) struct Story {
     transcript: Transcript,
     secrets: Secrets,
     began: Instant,
-    told: Vec<Told>,
+    told: Vec<FinishedStep>,
 }
 
 /// A step that is over.
-struct Told {
+struct FinishedStep {
     title: String,
     wrong: Vec<String>,
     took: Duration,
@@ -94,7 +94,7 @@ impl Story {
         let took = began.elapsed();
         let given = given.map_err(|panic| step.claim("the step can be told to its end", Err(words(&*panic)))).ok();
         let wrong = step.wrong;
-        self.told.push(Told { title: title.to_owned(), wrong, took });
+        self.told.push(FinishedStep { title: title.to_owned(), wrong, took });
         given
     }
 

@@ -8,14 +8,14 @@
 
 use jetway_tests::registry::image::Image;
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Asked, StandIn};
+use jetway_tests::stand_in::{RecordedRequest, Response, StandIn};
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::support::{merge, said};
+use crate::support::{merge, messages};
 
 /// The access token of the machine's identity.
 const ACCESS: &str = "acc3ss-t0ken-of-the-identity";
@@ -28,48 +28,48 @@ const TENANT: &str = "99999999-8888-7777-6666-555555555555";
 
 /// The identity service of a machine.
 fn machine() -> StandIn {
-    StandIn::start(|asked| {
-        if asked.header("metadata") != Some("true") || asked.path() != "/metadata/identity/oauth2/token" {
-            return Answer::json(400, &json!({ "error": "invalid_request" }));
+    StandIn::start(|request| {
+        if request.header("metadata") != Some("true") || request.path() != "/metadata/identity/oauth2/token" {
+            return Response::json(400, &json!({ "error": "invalid_request" }));
         }
-        if asked.query("client_id").is_some_and(|client| client != CLIENT) {
+        if request.query("client_id").is_some_and(|client| client != CLIENT) {
             let body = json!({ "error": "invalid_request", "error_description": "Identity not found" });
-            return Answer::json(400, &body);
+            return Response::json(400, &body);
         }
         // Azure's service returns numbers as text.
-        Answer::json(200, &json!({ "access_token": ACCESS, "expires_in": "86399", "token_type": "Bearer" }))
+        Response::json(200, &json!({ "access_token": ACCESS, "expires_in": "86399", "token_type": "Bearer" }))
     })
 }
 
 /// An Azure registry with one image. It requires a token, which its token server returns only for the refresh token.
 fn registry(image: Image, tenant: Option<&'static str>) -> StandIn {
-    StandIn::start(move |asked| {
-        let host = asked.header("host").unwrap_or_default().to_owned();
-        match asked.path() {
+    StandIn::start(move |request| {
+        let host = request.header("host").unwrap_or_default().to_owned();
+        match request.path() {
             "/oauth2/exchange" => {
-                let field = |name: &str| asked.form(name).unwrap_or_default();
+                let field = |name: &str| request.form(name).unwrap_or_default();
                 assert_eq!((field("grant_type").as_str(), field("service")), ("access_token", host));
                 if field("access_token") != ACCESS || field("tenant") != tenant.unwrap_or("common") {
-                    return Answer::json(401, &json!({ "errors": [{ "code": "UNAUTHORIZED", "message": "no" }] }));
+                    return Response::json(401, &json!({ "errors": [{ "code": "UNAUTHORIZED", "message": "no" }] }));
                 }
-                Answer::json(200, &json!({ "refresh_token": REFRESH }))
+                Response::json(200, &json!({ "refresh_token": REFRESH }))
             }
             "/oauth2/token" => {
                 let login = STANDARD.encode(format!("00000000-0000-0000-0000-000000000000:{REFRESH}"));
-                if asked.header("authorization") != Some(&format!("Basic {login}")) {
-                    return Answer::text(401, "");
+                if request.header("authorization") != Some(&format!("Basic {login}")) {
+                    return Response::text(401, "");
                 }
-                Answer::json(200, &json!({ "access_token": TOKEN }))
+                Response::json(200, &json!({ "access_token": TOKEN }))
             }
             path if path.starts_with("/v2/") => {
-                if asked.header("authorization") == Some(&format!("Bearer {TOKEN}")) {
-                    return jetway_tests::registry::hand_made::answer(&image, asked);
+                if request.header("authorization") == Some(&format!("Bearer {TOKEN}")) {
+                    return jetway_tests::registry::hand_made::answer(&image, request);
                 }
                 let tenant = tenant.map(|tenant| format!(",tenant=\"{tenant}\"")).unwrap_or_default();
                 let challenge = format!("Bearer realm=\"http://{host}/oauth2/token\",service=\"{host}\"{tenant}");
-                Answer::text(401, "").with("WWW-Authenticate", &challenge)
+                Response::text(401, "").with("WWW-Authenticate", &challenge)
             }
-            _ => Answer::text(404, ""),
+            _ => Response::text(404, ""),
         }
     })
 }
@@ -82,8 +82,8 @@ fn check(registry: &StandIn, machine: &StandIn, more: Value) -> Outcome {
     Verb::check("registry-image").request(&request).env("AZURE_POD_IDENTITY_AUTHORITY_HOST", &machine.url()).run()
 }
 
-fn paths(asked: &[Asked]) -> Vec<String> {
-    asked.iter().map(|asked| format!("{} {}", asked.method, asked.path())).collect()
+fn paths(request: &[RecordedRequest]) -> Vec<String> {
+    request.iter().map(|request| format!("{} {}", request.method, request.path())).collect()
 }
 
 #[test]
@@ -92,11 +92,11 @@ fn managed_identity_gets_registry_password() {
     let (machine, registry) = (machine(), registry(image.clone(), Some(TENANT)));
     let outcome = check(&registry, &machine, json!({}));
     assert_eq!(outcome.json(), json!([{ "tag": "latest", "digest": image.manifest.digest }]));
-    assert_eq!(machine.asked().len(), 1);
-    assert_eq!(machine.asked()[0].query("resource").as_deref(), Some("https://management.azure.com"));
-    assert_eq!(machine.asked()[0].query("client_id"), None);
+    assert_eq!(machine.recorded_requests().len(), 1);
+    assert_eq!(machine.recorded_requests()[0].query("resource").as_deref(), Some("https://management.azure.com"));
+    assert_eq!(machine.recorded_requests()[0].query("client_id"), None);
     assert_eq!(
-        paths(&registry.asked()),
+        paths(&registry.recorded_requests()),
         [
             "GET /v2/",
             "POST /oauth2/exchange",
@@ -115,19 +115,22 @@ fn uses_client_id_tenant_and_environment() {
     let (machine, named) = (machine(), registry(Image::named("x"), Some(TENANT)));
     let keys = json!({ "azure_client_id": CLIENT, "azure_tenant_id": TENANT, "azure_environment": "AzureChina" });
     check(&named, &machine, keys).succeeded();
-    assert_eq!(machine.asked()[0].query("client_id").as_deref(), Some(CLIENT));
-    assert_eq!(machine.asked()[0].query("resource").as_deref(), Some("https://management.chinacloudapi.cn"));
-    assert_eq!(paths(&named.asked())[0], "POST /oauth2/exchange", "the tenant is not looked for");
+    assert_eq!(machine.recorded_requests()[0].query("client_id").as_deref(), Some(CLIENT));
+    assert_eq!(
+        machine.recorded_requests()[0].query("resource").as_deref(),
+        Some("https://management.chinacloudapi.cn")
+    );
+    assert_eq!(paths(&named.recorded_requests())[0], "POST /oauth2/exchange", "the tenant is not looked for");
     // An unknown cloud is a warning. If the registry does not report its tenant, any tenant is used.
     let silent = registry(Image::named("x"), None);
     let outcome = check(&silent, &machine, json!({ "azure_environment": "AzureMoon" }));
     outcome.succeeded();
     assert!(
-        said(&outcome).starts_with("warning: `azure_environment`: unknown value `AzureMoon`"),
+        messages(&outcome).starts_with("warning: `azure_environment`: unknown value `AzureMoon`"),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
-    assert_eq!(machine.asked()[1].query("resource").as_deref(), Some("https://management.azure.com"));
+    assert_eq!(machine.recorded_requests()[1].query("resource").as_deref(), Some("https://management.azure.com"));
 }
 
 #[test]
@@ -138,24 +141,24 @@ fn reports_failures_with_hints() {
     for text in
         ["cannot get Azure credentials for `127.0.0.1:", "Identity not found", "hint: the machine requires a managed"]
     {
-        assert!(said(&outcome).contains(text), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(text), "{}", messages(&outcome));
     }
-    assert_eq!(good.asked(), [], "no registry is asked without a token");
+    assert_eq!(good.recorded_requests(), [], "no registry is asked without a token");
     let outcome = check(&good, &machine, json!({ "azure_tenant_id": "other" }));
     outcome.failed();
-    assert!(said(&outcome).contains("the registry rejected the token of the identity"), "{}", said(&outcome));
-    let empty = StandIn::start(|_| Answer::json(200, &json!({ "refresh_token": "" })));
+    assert!(messages(&outcome).contains("the registry rejected the token of the identity"), "{}", messages(&outcome));
+    let empty = StandIn::start(|_| Response::json(200, &json!({ "refresh_token": "" })));
     let outcome = check(&empty, &machine, json!({}));
     outcome.failed();
     assert!(
-        said(&outcome).contains("the registry's response to the token of the identity is empty"),
+        messages(&outcome).contains("the registry's response to the token of the identity is empty"),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
-    let html = StandIn::start(|_| Answer::text(200, format!("<html>{ACCESS}</html>")));
+    let html = StandIn::start(|_| Response::text(200, format!("<html>{ACCESS}</html>")));
     let outcome = check(&html, &machine, json!({}));
     outcome.failed();
-    assert!(said(&outcome).contains("not JSON with a token"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("not JSON with a token"), "{}", messages(&outcome));
     assert!(!outcome.stderr.contains(ACCESS));
 }
 
@@ -164,13 +167,13 @@ fn workload_identity_gets_registry_password() {
     let house = scratch::directory();
     let file = house.path().join("token");
     std::fs::write(&file, "t0ken-of-the-cluster\n").unwrap();
-    let authority = StandIn::start(|asked| {
-        let field = |name: &str| asked.form(name).unwrap_or_default();
-        assert_eq!(asked.path(), format!("/{TENANT}/oauth2/v2.0/token"));
+    let authority = StandIn::start(|request| {
+        let field = |name: &str| request.form(name).unwrap_or_default();
+        assert_eq!(request.path(), format!("/{TENANT}/oauth2/v2.0/token"));
         assert_eq!(field("client_assertion"), "t0ken-of-the-cluster");
         assert_eq!((field("client_id").as_str(), field("grant_type").as_str()), (CLIENT, "client_credentials"));
         assert_eq!(field("scope"), "https://management.azure.com/.default");
-        Answer::json(200, &json!({ "access_token": ACCESS }))
+        Response::json(200, &json!({ "access_token": ACCESS }))
     });
     let registry = registry(Image::named("x"), Some(TENANT));
     let host = registry.url().replace("http://", "");
@@ -182,9 +185,13 @@ fn workload_identity_gets_registry_password() {
         .env("AZURE_CLIENT_ID", CLIENT);
     let outcome = verb.clone().run();
     outcome.failed();
-    assert!(said(&outcome).contains("the environment variable `AZURE_TENANT_ID` is not set"), "{}", said(&outcome));
+    assert!(
+        messages(&outcome).contains("the environment variable `AZURE_TENANT_ID` is not set"),
+        "{}",
+        messages(&outcome)
+    );
     verb.env("AZURE_TENANT_ID", TENANT).run().succeeded();
-    assert_eq!(authority.asked().len(), 1);
+    assert_eq!(authority.recorded_requests().len(), 1);
 }
 
 #[test]
@@ -200,19 +207,19 @@ fn azure_token_is_sent_only_to_the_registry_of_the_source() {
         let verb = Verb::check("registry-image").request(&request);
         let outcome = verb.env("AZURE_POD_IDENTITY_AUTHORITY_HOST", &machine.url()).run();
         outcome.failed();
-        assert!(said(&outcome).contains(says), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(says), "{}", messages(&outcome));
     }
-    assert_eq!(machine.asked(), []);
+    assert_eq!(machine.recorded_requests(), []);
 }
 
 #[test]
 fn metadata_request_bypasses_the_proxy() {
     // The identity service has a link-local address, which a proxy would resolve to its own machine.
-    let proxy = StandIn::start(|_| Answer::json(200, &json!({ "access_token": ACCESS })));
+    let proxy = StandIn::start(|_| Response::json(200, &json!({ "access_token": ACCESS })));
     let registry = registry(Image::named("x"), Some(TENANT));
     let host = registry.url().replace("http://", "");
     let source = json!({ "repository": format!("{host}/team/app"), "tag": "latest", "azure_acr": true });
     let check = Verb::check("registry-image").request(&json!({ "source": source }));
     check.env("HTTP_PROXY", &proxy.url()).run();
-    assert_eq!(proxy.asked(), []);
+    assert_eq!(proxy.recorded_requests(), []);
 }

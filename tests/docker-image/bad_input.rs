@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{check, said};
+use crate::support::{check, messages};
 
 #[track_caller]
 fn refused(source: Value, expected: &str) {
     let outcome = check("registry-image", &source, None);
     outcome.failed();
-    let said = said(&outcome);
-    assert_eq!(said.trim_end(), expected, "{source}");
+    let messages = messages(&outcome);
+    assert_eq!(messages.trim_end(), expected, "{source}");
 }
 
 #[test]

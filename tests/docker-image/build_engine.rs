@@ -234,6 +234,6 @@ fn engine_in_the_image_uses_mirror_and_ca_of_a_registry() {
             Verb::check("docker-image").request(&json!({ "source": source(&registry, "team/app", keys.clone()) }));
         assert_eq!(check.run().json(), json!([{ "digest": digest }]));
     }
-    assert!(mirror.requests().iter().any(|asked| asked.starts_with("GET /v2/library/jetway-mirrored/blobs/")));
-    assert!(registry.requests().iter().any(|asked| asked.starts_with("GET /v2/team/base/")));
+    assert!(mirror.requests().iter().any(|request| request.starts_with("GET /v2/library/jetway-mirrored/blobs/")));
+    assert!(registry.requests().iter().any(|request| request.starts_with("GET /v2/team/base/")));
 }

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use jetway_tests::layer::{self, Layer};
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use jetway_tests::verb::Verb;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -23,12 +23,12 @@ const CASES: u32 = 64;
 /// An engine that accepts a context and builds nothing: `SystemPing` and `ImageBuild` of the Engine API
 /// (<https://docs.docker.com/reference/api/engine/version/v1.41/>).
 fn engine() -> StandIn {
-    StandIn::start(|asked| {
-        if asked.path() == "/_ping" {
-            return Answer::text(200, "OK").with("Api-Version", "1.41").with("Builder-Version", "1");
+    StandIn::start(|request| {
+        if request.path() == "/_ping" {
+            return Response::text(200, "OK").with("Api-Version", "1.41").with("Builder-Version", "1");
         }
         let failure = json!({ "errorDetail": { "message": "enough" }, "error": "enough" });
-        Answer::bytes(200, "application/json", failure.to_string())
+        Response::bytes(200, "application/json", failure.to_string())
     })
 }
 
@@ -71,8 +71,8 @@ type Contents = (BTreeMap<String, String>, BTreeSet<String>);
 
 /// The last context that the engine got; `None` if it got none.
 fn last_context(engine: &StandIn, since: usize) -> Option<Contents> {
-    let asked = engine.asked().split_off(since);
-    let body = &asked.iter().find(|asked| asked.path().ends_with("/build"))?.body;
+    let request = engine.recorded_requests().split_off(since);
+    let body = &request.iter().find(|request| request.path().ends_with("/build"))?.body;
     let mut tar = Command::new("tar");
     tar.args(["--list", "--verbose", "--numeric-owner", "--full-time", "--quoting-style=literal", "--file=-"]);
     let tar = tar.env("LC_ALL", "C.UTF-8").stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -105,7 +105,7 @@ fn last_context(engine: &StandIn, since: usize) -> Option<Contents> {
 
 /// The context of docker's CLI.
 fn by_docker(engine: &StandIn, app: &Path) -> Option<Contents> {
-    let since = engine.asked().len();
+    let since = engine.recorded_requests().len();
     run_docker(engine, app);
     last_context(engine, since)
 }
@@ -124,7 +124,7 @@ fn run_docker(engine: &StandIn, app: &Path) {
 
 /// The context of a put.
 fn by_put(engine: &StandIn, inputs: &Path) -> Option<Contents> {
-    let since = engine.asked().len();
+    let since = engine.recorded_requests().len();
     run_put(engine, inputs);
     last_context(engine, since)
 }
@@ -138,8 +138,8 @@ fn run_put(engine: &StandIn, inputs: &Path) {
 
 /// How often the last context that an engine got contains these bytes.
 fn count_in_context(engine: &StandIn, bytes: &[u8]) -> usize {
-    let asked = engine.asked();
-    let body = &asked.iter().rfind(|asked| asked.path().ends_with("/build")).expect("a build").body;
+    let request = engine.recorded_requests();
+    let body = &request.iter().rfind(|request| request.path().ends_with("/build")).expect("a build").body;
     body.windows(bytes.len()).filter(|window| *window == bytes).count()
 }
 

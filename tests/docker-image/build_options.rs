@@ -5,7 +5,7 @@ use jetway_tests::registry::Registry;
 use serde_json::{Value, json};
 
 use crate::build::{inputs, put, run};
-use crate::support::{merge, said, source};
+use crate::support::{merge, messages, source};
 
 /// The steps print their environment.
 const RECIPE: &str = "FROM BASE\nRUN cp /etc/hosts /seen && df -k /dev/shm >> /seen && ulimit -Sn >> /seen && ulimit -Hn >> /seen \
@@ -94,13 +94,13 @@ fn pull_fetches_newer_base_images() {
         ("app/Dockerfile", &format!("FROM {base}\n")),
     ]);
     put(&source(&registry, "base", json!({})), &json!({ "build": "base" }), files.path()).succeeded();
-    let asked = |pull: bool| {
+    let request = |pull: bool| {
         let before = registry.requests().len();
         put(&source(&registry, "app", json!({})), &json!({ "build": "app", "pull": pull }), files.path()).succeeded();
         registry.requests().split_off(before).iter().filter(|request| request.contains("/base/manifests/")).count()
     };
-    assert_eq!(asked(false), 0);
-    assert!(asked(true) > 0);
+    assert_eq!(request(false), 0);
+    assert!(request(true) > 0);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn rejects_invalid_build_options_before_starting_an_engine() {
     let refused = |params: &Value| {
         let outcome = put(&source(&registry, "x", json!({})), params, inputs.path());
         outcome.failed();
-        said(&outcome)
+        messages(&outcome)
     };
     let text = refused(&json!({ "build": "app", "network": "bridge" }));
     assert!(text.contains("`params.network`: expected `default`, `none` or `host`, found `bridge`"), "{text}");

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use jetway_tests::aws::Key;
 use jetway_tests::registry::Registry;
-use jetway_tests::stand_in::{Answer, Asked, StandIn};
+use jetway_tests::stand_in::{RecordedRequest, Response, StandIn};
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
@@ -27,13 +27,13 @@ const TOO_SLOW: &str = "Get \"https://r.example/v2/\": net/http: request cancele
 
 /// Messages of an engine: JSON objects (`BuildInfo`, `PushImageInfo` and `CreateImageInfo` of the reference), one on
 /// each line.
-fn messages(all: &[Value]) -> Answer {
+fn messages(all: &[Value]) -> Response {
     let lines: Vec<String> = all.iter().map(|message| format!("{message}\r\n")).collect();
-    Answer::bytes(200, "application/json", lines.concat())
+    Response::bytes(200, "application/json", lines.concat())
 }
 
 /// A failure after the status 200: `errorDetail` of the reference, and `error` for older clients.
-fn failed(text: &str) -> Answer {
+fn failed(text: &str) -> Response {
     messages(&[
         json!({ "status": "The push refers to repository" }),
         json!({ "errorDetail": { "message": text }, "error": text }),
@@ -41,18 +41,18 @@ fn failed(text: &str) -> Answer {
 }
 
 /// The result of a push: `PushResult` in `api/types` of moby/moby.
-fn pushed() -> Answer {
+fn pushed() -> Response {
     messages(&[json!({ "aux": { "Tag": "x", "Digest": DIGEST, "Size": 1 } })])
 }
 
 /// An error status with `ErrorResponse` of the reference and its media type.
-fn refused(status: u16, message: &str) -> Answer {
-    Answer::bytes(status, "application/json", json!({ "message": message }).to_string())
+fn refused(status: u16, message: &str) -> Response {
+    Response::bytes(status, "application/json", json!({ "message": message }).to_string())
 }
 
 /// `SystemPing` of an engine with this API version.
-fn ping(version: &str) -> Answer {
-    Answer::text(200, "OK")
+fn ping(version: &str) -> Response {
+    Response::text(200, "OK")
         .with("Api-Version", version)
         .with("Docker-Experimental", "false")
         .with("Cache-Control", "no-cache, no-store, must-revalidate")
@@ -60,18 +60,18 @@ fn ping(version: &str) -> Answer {
 }
 
 /// An engine that builds everything; `push` returns the response to a push by its number.
-fn engine(push: impl Fn(usize, &Asked) -> Answer + Send + Sync + 'static) -> StandIn {
+fn engine(push: impl Fn(usize, &RecordedRequest) -> Response + Send + Sync + 'static) -> StandIn {
     let pushes = AtomicUsize::new(0);
-    StandIn::start(move |asked| match asked.path().rsplit('/').next() {
+    StandIn::start(move |request| match request.path().rsplit('/').next() {
         Some("_ping") => ping("1.41"),
         Some("build") => messages(&[
             json!({ "stream": "Step 1/1 : FROM scratch\n" }),
             json!({ "aux": { "ID": ID } }),
             json!({ "stream": "Successfully built aaaaaaaaaaaa\n" }),
         ]),
-        Some("tag") => Answer::text(201, ""),
-        Some("json") => Answer::bytes(200, "application/json", json!({ "Id": ID }).to_string()),
-        Some("push" | "create") => push(pushes.fetch_add(1, Ordering::SeqCst), asked),
+        Some("tag") => Response::text(201, ""),
+        Some("json") => Response::bytes(200, "application/json", json!({ "Id": ID }).to_string()),
+        Some("push" | "create") => push(pushes.fetch_add(1, Ordering::SeqCst), request),
         _ => refused(404, "page not found"),
     })
 }
@@ -87,14 +87,14 @@ fn put(engine: &StandIn, more: Value) -> Outcome {
 
 /// The tag and push requests, with the image and the tag.
 fn named(engine: &StandIn) -> Vec<String> {
-    let asked = engine.asked();
-    let of = |asked: &Asked| {
-        let what = asked.path().rsplit('/').next()?.to_owned();
-        let image = if asked.path().contains(ID) { "the id" } else { "the name" };
+    let request = engine.recorded_requests();
+    let of = |request: &RecordedRequest| {
+        let what = request.path().rsplit('/').next()?.to_owned();
+        let image = if request.path().contains(ID) { "the id" } else { "the name" };
         matches!(what.as_str(), "tag" | "push")
-            .then(|| format!("{what} {image} {}", asked.query("tag").unwrap_or_default()))
+            .then(|| format!("{what} {image} {}", request.query("tag").unwrap_or_default()))
     };
-    asked.iter().filter_map(of).collect()
+    request.iter().filter_map(of).collect()
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn retries_push_at_most_three_times() {
     let engine = engine(|_, _| failed("received unexpected HTTP status: 503 Service Unavailable"));
     let outcome = put(&engine, json!({}));
     outcome.failed();
-    assert_eq!(named(&engine).iter().filter(|asked| asked.starts_with("push")).count(), 3);
+    assert_eq!(named(&engine).iter().filter(|request| request.starts_with("push")).count(), 3);
     assert!(outcome.stderr.contains("503 Service Unavailable"), "{}", outcome.stderr);
 }
 
@@ -135,8 +135,8 @@ fn does_not_retry_rejected_push() {
 fn retries_cache_pull_from_slow_registry() {
     let pulls = Arc::new(Mutex::new(0));
     let count = Arc::clone(&pulls);
-    let engine = engine(move |_, asked| {
-        if asked.path().ends_with("/push") {
+    let engine = engine(move |_, request| {
+        if request.path().ends_with("/push") {
             return pushed();
         }
         *count.lock().unwrap() += 1;
@@ -177,7 +177,7 @@ fn builder_defaults_to_that_of_the_engine() {
         (None, json!({}), "/build"),
         (None, json!({ "docker_buildkit": "1" }), "/session"),
     ] {
-        let engine = StandIn::start(move |asked| match asked.path().rsplit('/').next() {
+        let engine = StandIn::start(move |request| match request.path().rsplit('/').next() {
             Some("_ping") => {
                 let answer = ping("1.45");
                 version.map_or(answer.clone(), |version| answer.with("Builder-Version", version))
@@ -185,8 +185,8 @@ fn builder_defaults_to_that_of_the_engine() {
             _ => refused(404, "page not found"),
         });
         put(&engine, params.clone()).failed();
-        let asked = engine.asked();
-        let last = asked.last().unwrap().path();
+        let request = engine.recorded_requests();
+        let last = request.last().unwrap().path();
         assert!(last.ends_with(expected), "{version:?} {params}: {last}");
     }
 }
@@ -216,13 +216,13 @@ fn does_not_retry_build_after_a_step_has_run() {
             .map(|(number, step)| json!({ "stream": format!("Step {}/{} : {step}\n", number + 1, steps.len()) }));
         let error = json!({ "errorDetail": { "message": TOO_SLOW }, "error": TOO_SLOW });
         let answer = messages(&lines.chain([error]).collect::<Vec<_>>());
-        let engine = StandIn::start(move |asked| match asked.path().rsplit('/').next() {
+        let engine = StandIn::start(move |request| match request.path().rsplit('/').next() {
             Some("_ping") => ping("1.41"),
             Some("build") => answer.clone(),
             _ => refused(404, "page not found"),
         });
         put(&engine, json!({})).failed();
-        let builds = engine.asked().iter().filter(|asked| asked.path().ends_with("/build")).count();
+        let builds = engine.recorded_requests().iter().filter(|request| request.path().ends_with("/build")).count();
         assert_eq!(builds, tries, "{steps:?}");
     }
 }
@@ -233,10 +233,10 @@ fn engine_gets_credentials_for_ecr_registries_of_the_dockerfile() {
     let (first, second) =
         ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "210987654321.dkr.ecr.us-east-1.amazonaws.com");
     // <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html>
-    let amazon = StandIn::start(|asked| {
+    let amazon = StandIn::start(|request| {
         let region = ["eu-west-1", "us-east-1"]
             .into_iter()
-            .find(|region| Key::new("AKIDEXAMPLE", "s3cret-of-the-key").has_signed(asked, region, "ecr").is_ok());
+            .find(|region| Key::new("AKIDEXAMPLE", "s3cret-of-the-key").has_signed(request, region, "ecr").is_ok());
         let Some(region) = region else { return crate::ecr::amazon_json(400, &json!({ "message": "no such key" })) };
         let token = STANDARD.encode(format!("AWS:token-for-{region}"));
         let data = json!([{ "authorizationToken": token, "expiresAt": 1.7e9, "proxyEndpoint": "https://x.example" }]);
@@ -255,8 +255,13 @@ fn engine_gets_credentials_for_ecr_registries_of_the_dockerfile() {
     let outcome = put.clone().env("AWS_ENDPOINT_URL_ECR", &amazon.url()).run();
     outcome.succeeded();
     let configs = |engine: &StandIn| -> Vec<Value> {
-        let header = |asked: &Asked| URL_SAFE.decode(asked.header("x-registry-config")?).ok();
-        engine.asked().iter().filter_map(header).map(|config| serde_json::from_slice(&config).unwrap()).collect()
+        let header = |request: &RecordedRequest| URL_SAFE.decode(request.header("x-registry-config")?).ok();
+        engine
+            .recorded_requests()
+            .iter()
+            .filter_map(header)
+            .map(|config| serde_json::from_slice(&config).unwrap())
+            .collect()
     };
     let config = configs(&engine).remove(0);
     for (registry, region) in [(first, "eu-west-1"), (second, "us-east-1")] {
@@ -282,7 +287,7 @@ fn rejects_invalid_image_id_of_a_base() {
     let outcome = Verb::put("docker-image").request(&request).dir(inputs.path()).run();
     outcome.failed();
     assert!(outcome.stderr.contains("`image-id` in `base`"), "{}", outcome.stderr);
-    assert_eq!(engine.asked().len(), 0);
+    assert_eq!(engine.recorded_requests().len(), 0);
 }
 
 #[test]

@@ -8,12 +8,12 @@ use jetway_tests::registry::hand_made::HandMade;
 use jetway_tests::registry::image::{Compression, Image};
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
-use jetway_tests::stand_in::Answer;
+use jetway_tests::stand_in::Response;
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::json;
 
 use crate::build::{by_engine, inputs, put};
-use crate::support::{said, source};
+use crate::support::{messages, source};
 
 #[test]
 fn reports_missing_inputs_before_any_engine_request() {
@@ -54,13 +54,13 @@ fn reports_missing_inputs_before_any_engine_request() {
 }
 
 /// A build whose base image is in a registry that answers the first requests with `trouble`.
-fn upon(builder: &str, troubles: usize, trouble: &Answer) -> Outcome {
+fn upon(builder: &str, troubles: usize, trouble: &Response) -> Outcome {
     let (registry, config) = (Registry::start(), json!({ "architecture": "amd64", "os": "linux" }));
     let base =
         HandMade::start(&Image::of_archives(&config, &[Tar::new().file("a", 0o644, b"x").finish()], Compression::Gzip));
     let (left, trouble) = (AtomicUsize::new(troubles), trouble.clone());
-    base.twist(move |asked| match asked.path() {
-        "/v2/" => Some(Answer::json(200, &json!({}))),
+    base.twist(move |request| match request.path() {
+        "/v2/" => Some(Response::json(200, &json!({}))),
         path if path.contains("/manifests/") => {
             let is_due = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
             is_due.then(|| trouble.clone())
@@ -82,8 +82,8 @@ fn retries_fetch_of_base_image() {
     // The classic builder sends two requests for each attempt: HEAD and GET.
     for (builder, expected) in [("0", 2), ("1", 3)] {
         let warning = "warning: cannot fetch the base image; retrying in";
-        let tries = |outcome: &Outcome| said(outcome).matches(warning).count() + 1;
-        let busy = Answer::text(503, "busy");
+        let tries = |outcome: &Outcome| messages(outcome).matches(warning).count() + 1;
+        let busy = Response::text(503, "busy");
         let outcome = upon(builder, 2, &busy);
         outcome.succeeded();
         assert_eq!(tries(&outcome), expected, "{builder}: {}", outcome.stderr);
@@ -91,7 +91,7 @@ fn retries_fetch_of_base_image() {
         outcome.failed();
         assert_eq!(tries(&outcome), 3, "{builder}: {}", outcome.stderr);
         assert!(outcome.stderr.contains(": 503 "), "{builder}: {}", outcome.stderr);
-        for refusal in [Answer::text(404, "no"), Answer::text(403, "no")] {
+        for refusal in [Response::text(404, "no"), Response::text(403, "no")] {
             let outcome = upon(builder, usize::MAX, &refusal);
             outcome.failed();
             assert_eq!(tries(&outcome), 1, "{builder}: {}", outcome.stderr);

@@ -4,7 +4,7 @@ use jetway_tests::registry::Registry;
 use jetway_tests::registry::image::Image;
 use serde_json::{Value, json};
 
-use crate::support::{check, said, source};
+use crate::support::{check, messages, source};
 
 const NOWHERE: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -61,7 +61,7 @@ fn deleted_tag_is_not_an_error() {
     assert_eq!(check("docker-image", &gone, Some(&known)).json(), json!([{ "digest": old }]));
     let outcome = check("registry-image", &source(&registry, "no/such", json!({ "tag": "x" })), None);
     assert_eq!(outcome.json(), json!([]));
-    assert_eq!(said(&outcome), "`localhost:[PORT]/no/such` has no tag `x`\n");
+    assert_eq!(messages(&outcome), "`localhost:[PORT]/no/such` has no tag `x`\n");
 }
 
 #[test]

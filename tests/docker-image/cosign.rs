@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::build;
-use crate::support::{check, put, said, source};
+use crate::support::{check, messages, put, source};
 
 /// A key `NAME.pem` with the public key `NAME.pub` in a directory.
 fn key(directory: &Path, name: &str) -> String {
@@ -45,9 +45,9 @@ fn is_signed(registry: &Registry, path: &str, digest: &str, public: &Path) -> bo
     manifest["layers"].as_array().unwrap().iter().any(|layer| {
         assert_eq!(layer["mediaType"], "application/vnd.dev.cosign.simplesigning.v1+json");
         let payload = file(layer["digest"].as_str().unwrap().trim_start_matches("sha256:"));
-        let said: Value = serde_json::from_slice(&fs::read(&payload).unwrap()).unwrap();
+        let messages: Value = serde_json::from_slice(&fs::read(&payload).unwrap()).unwrap();
         assert_eq!(
-            said["critical"],
+            messages["critical"],
             json!({
                 "identity": { "docker-reference": registry.repository(path) },
                 "image": { "docker-manifest-digest": digest },
@@ -80,7 +80,7 @@ fn signs_pushed_image_once_for_each_key() {
         let digest = outcome.json()["version"]["digest"].as_str().unwrap().to_owned();
         let longest = key.split_whitespace().max_by_key(|word| word.len()).unwrap();
         assert!(!outcome.stderr.contains(longest), "{}", outcome.stderr);
-        (digest, said(&outcome))
+        (digest, messages(&outcome))
     };
     let (digest, text) = put(&first);
     assert!(text.contains("signed `localhost:[PORT]/team/app@"), "{text}");
@@ -138,7 +138,7 @@ fn rejects_invalid_key_before_pushing() {
         let source = source(&registry, "app", json!({ "tag": "1", "cosign": { "key": key } }));
         let outcome = put("registry-image", &source, &json!({ "image": "image" }), directory.path());
         outcome.failed();
-        assert!(said(&outcome).contains(problem), "{}", outcome.stderr);
+        assert!(messages(&outcome).contains(problem), "{}", outcome.stderr);
         assert!(!outcome.stderr.contains("s3cr3t-and-no-key"), "{}", outcome.stderr);
     }
     assert_eq!(registry.requests().len(), 0);
@@ -158,7 +158,7 @@ fn fails_when_registry_rejects_the_signature() {
     let source = json!({ "repository": proxy.repository("app"), "tag": "1", "cosign": { "key": key } });
     let outcome = put("registry-image", &source, &json!({ "image": "image" }), inputs.path());
     outcome.failed();
-    let text = said(&outcome);
+    let text = messages(&outcome);
     assert!(text.contains("error: cannot sign `localhost:[PORT]/app@"), "{text}");
     assert!(text.contains("hint: the image is pushed, but not signed; run the put again to sign it"), "{text}");
 }

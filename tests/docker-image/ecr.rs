@@ -11,7 +11,7 @@ use jetway_tests::aws::Key;
 use jetway_tests::registry::image::Image;
 use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Asked, StandIn};
+use jetway_tests::stand_in::{RecordedRequest, Response, StandIn};
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
@@ -31,14 +31,14 @@ fn ecr(registry: &Registry) -> StandIn {
 /// The same for another key, which STS returns for a role.
 fn ecr_for(key: Key, registry: &Registry) -> StandIn {
     let host = registry.host();
-    StandIn::start(move |asked| {
-        if asked.form("Action").is_some() {
-            return assume(asked, &key);
+    StandIn::start(move |request| {
+        if request.form("Action").is_some() {
+            return assume(request, &key);
         }
-        if let Err(problem) = key.has_signed(asked, "eu-west-1", "ecr") {
+        if let Err(problem) = key.has_signed(request, "eu-west-1", "ecr") {
             return amazon_json(400, &json!({ "__type": "InvalidSignatureException", "message": problem }));
         }
-        let target = asked.header("x-amz-target");
+        let target = request.header("x-amz-target");
         assert_eq!(target, Some("AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"));
         let token = STANDARD.encode(format!("{USER}:{PASSWORD}"));
         let data =
@@ -47,26 +47,26 @@ fn ecr_for(key: Key, registry: &Registry) -> StandIn {
     })
 }
 
-pub(crate) fn amazon_json(status: u16, body: &Value) -> Answer {
-    Answer::bytes(status, "application/x-amz-json-1.1", body.to_string())
+pub(crate) fn amazon_json(status: u16, body: &Value) -> Response {
+    Response::bytes(status, "application/x-amz-json-1.1", body.to_string())
 }
 
 /// STS: it returns the session key of a role for signed requests, or for the web identity token of a worker.
-fn assume(asked: &Asked, session: &Key) -> Answer {
-    let may = match asked.form("Action").as_deref() {
-        Some("AssumeRole") => Key::new("AKIDEXAMPLE", SECRET).has_signed(asked, "eu-west-1", "sts"),
-        Some("AssumeRoleWithWebIdentity") if asked.form("WebIdentityToken").as_deref() == Some(WEB_TOKEN) => Ok(()),
+fn assume(request: &RecordedRequest, session: &Key) -> Response {
+    let may = match request.form("Action").as_deref() {
+        Some("AssumeRole") => Key::new("AKIDEXAMPLE", SECRET).has_signed(request, "eu-west-1", "sts"),
+        Some("AssumeRoleWithWebIdentity") if request.form("WebIdentityToken").as_deref() == Some(WEB_TOKEN) => Ok(()),
         _ => Err("no such token".to_owned()),
     };
-    if may.is_err() || asked.form("RoleArn").as_deref() != Some(ROLE) {
-        return Answer::bytes(
+    if may.is_err() || request.form("RoleArn").as_deref() != Some(ROLE) {
+        return Response::bytes(
             403,
             "text/xml",
             "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>",
         );
     }
     let (id, secret, token) = (&session.id, &session.secret, session.session.as_deref().unwrap_or_default());
-    Answer::bytes(
+    Response::bytes(
         200,
         "text/xml",
         format!(
@@ -142,7 +142,7 @@ fn access_key_gets_registry_and_password() {
     let ecr = ecr(&registry);
     let outcome = check(&ecr, SECRET);
     assert_eq!(outcome.json(), json!([{ "tag": "latest", "digest": digest }]));
-    assert_eq!(ecr.asked().len(), 1);
+    assert_eq!(ecr.recorded_requests().len(), 1);
     let target = scratch::directory();
     let version = json!({ "tag": "latest", "digest": digest });
     let source = json!({

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jetway::ErrorText;
 use jetway_docker_image::engine_error_texts::TABLE;
 use jetway_tests::layer::{Layer, require};
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use serde_json::json;
 
 /// What the engine prints when it cannot pull an image from this registry, in lower case.
@@ -23,8 +23,10 @@ fn failed_pull(registry: &str) -> String {
 }
 
 /// A registry that answers each request but the first one, for `/v2/`, like this.
-fn answering(answer: Answer) -> StandIn {
-    StandIn::start(move |asked| if asked.path() == "/v2/" { Answer::json(200, &json!({})) } else { answer.clone() })
+fn answering(answer: Response) -> StandIn {
+    StandIn::start(
+        move |request| if request.path() == "/v2/" { Response::json(200, &json!({})) } else { answer.clone() },
+    )
 }
 
 /// A listener on loopback that handles each connection by `handle`, until the process ends; returns its address.
@@ -71,14 +73,14 @@ fn installed_engine_prints_the_texts_of_the_table() {
     }
     // The distribution specification, "Error Codes".
     let coded = |status, code: &str, message: &str| {
-        answering(Answer::json(status, &json!({ "errors": [{ "code": code, "message": message }] })))
+        answering(Response::json(status, &json!({ "errors": [{ "code": code, "message": message }] })))
     };
     let registries = [
         coded(401, "UNAUTHORIZED", "authentication required"),
         coded(403, "DENIED", "requested access to the resource is denied"),
         coded(429, "TOOMANYREQUESTS", "slow down"),
-        StandIn::start(|_| Answer::text(401, "no")),
-        StandIn::start(|_| Answer::text(401, "").with("www-authenticate", "Basic realm=\"registry\"")),
+        StandIn::start(|_| Response::text(401, "no")),
+        StandIn::start(|_| Response::text(401, "").with("www-authenticate", "Basic realm=\"registry\"")),
     ];
     let mut addresses: Vec<String> =
         registries.iter().map(|registry| registry.url().trim_start_matches("http://").to_owned()).collect();

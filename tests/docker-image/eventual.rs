@@ -6,10 +6,10 @@ use jetway_tests::registry::image::{Compression, Image};
 use jetway_tests::registry::memory::{Memory, error};
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Asked};
+use jetway_tests::stand_in::{RecordedRequest, Response};
 use serde_json::{Value, json};
 
-use crate::support::{check, get, put, said};
+use crate::support::{check, get, messages, put};
 
 fn image() -> Image {
     Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::Gzip)
@@ -19,12 +19,12 @@ fn image() -> Image {
 fn at_first(
     registry: &Memory,
     count: usize,
-    answer: Answer,
-    is_meant: impl Fn(&Asked) -> bool + Send + Sync + 'static,
+    answer: Response,
+    is_meant: impl Fn(&RecordedRequest) -> bool + Send + Sync + 'static,
 ) {
     let left = AtomicUsize::new(count);
-    registry.twist(move |asked| {
-        let is_due = is_meant(asked)
+    registry.twist(move |request| {
+        let is_due = is_meant(request)
             && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         is_due.then(|| answer.clone())
     });
@@ -44,7 +44,7 @@ fn retries_get_of_manifest_or_layer_after_404() {
         [("/manifests/", json!({})), ("/manifests/", json!({ "skip_download": true })), ("/blobs/", json!({}))]
     {
         let (registry, _, source, version) = filled();
-        at_first(&registry, 2, error(404, "MANIFEST_UNKNOWN"), move |asked| asked.path().contains(what));
+        at_first(&registry, 2, error(404, "MANIFEST_UNKNOWN"), move |request| request.path().contains(what));
         let outcome = get("registry-image", &source, &version, params, scratch::directory().path());
         outcome.succeeded();
         assert!(outcome.stderr.contains("(yet); retrying"), "{}", outcome.stderr);
@@ -54,11 +54,12 @@ fn retries_get_of_manifest_or_layer_after_404() {
 #[test]
 fn fails_when_image_stays_missing() {
     let (registry, _, source, version) = filled();
-    registry.twist(|asked| asked.path().contains("/manifests/").then(|| error(404, "MANIFEST_UNKNOWN")));
+    registry.twist(|request| request.path().contains("/manifests/").then(|| error(404, "MANIFEST_UNKNOWN")));
     let outcome = get("registry-image", &source, &version, json!({}), scratch::directory().path());
     outcome.failed();
-    assert!(said(&outcome).contains("no longer has the image"), "{}", said(&outcome));
-    let manifests = registry.server().asked().iter().filter(|asked| asked.path().contains("/manifests/")).count();
+    assert!(messages(&outcome).contains("no longer has the image"), "{}", messages(&outcome));
+    let manifests =
+        registry.server().recorded_requests().iter().filter(|request| request.path().contains("/manifests/")).count();
     assert_eq!(manifests, 3);
 }
 
@@ -67,9 +68,14 @@ fn fails_when_image_stays_missing() {
 fn check_requests_missing_tag_once() {
     for kind in ["registry-image", "docker-image"] {
         let (registry, _, source, _) = filled();
-        registry.twist(|asked| asked.path().contains("/manifests/").then(|| error(404, "MANIFEST_UNKNOWN")));
+        registry.twist(|request| request.path().contains("/manifests/").then(|| error(404, "MANIFEST_UNKNOWN")));
         assert_eq!(check(kind, &source, None).json(), json!([]));
-        let count = registry.server().asked().iter().filter(|asked| asked.path().contains("/manifests/")).count();
+        let count = registry
+            .server()
+            .recorded_requests()
+            .iter()
+            .filter(|request| request.path().contains("/manifests/"))
+            .count();
         assert_eq!(count, 1);
     }
 }
@@ -84,10 +90,10 @@ fn put_layout(registry: &Memory, image: &Image) -> jetway_tests::verb::Outcome {
 /// distribution/distribution#2225, concourse/registry-image-resource#278.
 #[test]
 fn uploads_again_after_blob_unknown() {
-    type Meant = fn(&Asked) -> bool;
-    let is_manifest: Meant = |asked| asked.method == "PUT" && asked.path().contains("/manifests/");
-    let is_upload: Meant = |asked| asked.method == "PATCH";
-    let is_end: Meant = |asked| asked.method == "PUT" && asked.path().contains("/uploads/");
+    type Meant = fn(&RecordedRequest) -> bool;
+    let is_manifest: Meant = |request| request.method == "PUT" && request.path().contains("/manifests/");
+    let is_upload: Meant = |request| request.method == "PATCH";
+    let is_end: Meant = |request| request.method == "PUT" && request.path().contains("/uploads/");
     for (status, code, is_meant) in [
         (404, "MANIFEST_BLOB_UNKNOWN", is_manifest),
         (400, "MANIFEST_BLOB_UNKNOWN", is_manifest),
@@ -107,15 +113,19 @@ fn uploads_again_after_blob_unknown() {
 #[test]
 fn prefers_hint_for_error_code_over_hint_for_status() {
     let (registry, image) = (Memory::start(), image());
-    registry.twist(|asked| {
-        let is_meant = asked.method == "PUT" && asked.path().contains("/manifests/");
+    registry.twist(|request| {
+        let is_meant = request.method == "PUT" && request.path().contains("/manifests/");
         is_meant.then(|| error(404, "MANIFEST_BLOB_UNKNOWN"))
     });
     let outcome = put_layout(&registry, &image);
     outcome.failed();
-    assert!(said(&outcome).contains("hint: the registry does not have the uploaded blobs yet"), "{}", said(&outcome));
-    assert!(!said(&outcome).contains("check that the repository"), "{}", said(&outcome));
-    registry.twist(|asked| (asked.method == "POST").then(|| error(404, "NAME_UNKNOWN")));
+    assert!(
+        messages(&outcome).contains("hint: the registry does not have the uploaded blobs yet"),
+        "{}",
+        messages(&outcome)
+    );
+    assert!(!messages(&outcome).contains("check that the repository"), "{}", messages(&outcome));
+    registry.twist(|request| (request.method == "POST").then(|| error(404, "NAME_UNKNOWN")));
     let outcome = put_layout(&registry, &self::image());
     assert!(outcome.stderr.is_empty() || !outcome.stderr.contains("uploaded blobs"), "{}", outcome.stderr);
 }
@@ -196,14 +206,14 @@ fn rejected_push_has_hint_for_code_and_status() {
         for (step, status, code, message, hint) in cases {
             scope.spawn(move || {
                 let registry = Memory::start();
-                registry.twist(move |asked| {
+                registry.twist(move |request| {
                     let (method, part) = step.split_once(' ').unwrap_or((step, ""));
-                    let is_meant = asked.method == method && asked.path().contains(part);
+                    let is_meant = request.method == method && request.path().contains(part);
                     let body = json!({ "errors": [{ "code": code, "message": message }] });
-                    if asked.header("authorization").is_none() {
+                    if request.header("authorization").is_none() {
                         return Some(error(401, "UNAUTHORIZED").with("WWW-Authenticate", "Basic realm=\"x\""));
                     }
-                    is_meant.then(|| Answer::json(status, &body))
+                    is_meant.then(|| Response::json(status, &body))
                 });
                 let inputs = scratch::directory();
                 image().write_layout(&inputs.path().join("layout"));
@@ -212,7 +222,7 @@ fn rejected_push_has_hint_for_code_and_status() {
                 });
                 let outcome = put("registry-image", &source, &json!({ "image": "layout" }), inputs.path());
                 outcome.failed();
-                let text = said(&outcome);
+                let text = messages(&outcome);
                 assert!(text.contains(code) || text.contains(message), "{code}: {text}");
                 let hints: Vec<&str> = text.lines().filter(|line| line.contains("hint:")).collect();
                 assert!(hints.len() == 1 && hints[0].contains(hint), "{status} {code}: {text}");
@@ -250,11 +260,11 @@ fn adds_manifest_with_subject_to_the_referrers_tag() {
     assert_eq!(entries[0]["annotations"], json!({ "org.example.team": "jets" }));
     // A registry with its own list keeps it itself.
     let registry = Memory::start();
-    registry.twist(|asked| {
-        let is_meant = asked.method == "PUT" && asked.path().contains("/manifests/");
-        is_meant.then(|| Answer::text(201, "").with("OCI-Subject", "sha256:x"))
+    registry.twist(|request| {
+        let is_meant = request.method == "PUT" && request.path().contains("/manifests/");
+        is_meant.then(|| Response::text(201, "").with("OCI-Subject", "sha256:x"))
     });
     let source = json!({ "repository": registry.repository("team/new"), "tag": "1" });
     put("registry-image", &source, &json!({ "image": "layout" }), inputs.path()).succeeded();
-    assert!(!registry.server().asked().iter().any(|asked| asked.path().contains(&tag)));
+    assert!(!registry.server().recorded_requests().iter().any(|request| request.path().contains(&tag)));
 }

@@ -10,11 +10,11 @@ use jetway_tests::registry::image::{Blob, Compression, Image};
 use jetway_tests::registry::run;
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Fault, StandIn};
+use jetway_tests::stand_in::{Fault, Response, StandIn};
 use jetway_tests::verb::Outcome;
 use serde_json::{Value, json};
 
-use crate::support::{check, get, merge, said};
+use crate::support::{check, get, merge, messages};
 
 pub(crate) fn fetch(registry: &HandMade, image: &Image, more: Value, target: &Path) -> Outcome {
     let mut source = json!({ "repository": registry.repository(), "read_timeout": 2 });
@@ -126,7 +126,7 @@ fn rejects_layer_that_does_not_match_the_manifest() {
     ] {
         let registry = HandMade::start(&image);
         let digest = image.layers[0].digest.clone();
-        registry.twist(move |asked| asked.path().ends_with(&digest).then(|| part(&bytes, asked)));
+        registry.twist(move |request| request.path().ends_with(&digest).then(|| part(&bytes, request)));
         let target = scratch::directory();
         let outcome = fetch(&registry, &image, json!({}), target.path());
         outcome.failed();
@@ -140,11 +140,11 @@ fn rejects_manifest_that_does_not_match_its_digest() {
     let image = Image::named("good");
     let registry = HandMade::start(&image);
     let other = Image::named("evil");
-    registry.twist(move |asked| {
-        asked
+    registry.twist(move |request| {
+        request
             .path()
             .contains("/manifests/")
-            .then(|| Answer::bytes(200, "application/json", other.manifest.bytes.clone()))
+            .then(|| Response::bytes(200, "application/json", other.manifest.bytes.clone()))
     });
     let outcome = fetch(&registry, &image, json!({}), scratch::directory().path());
     outcome.failed();
@@ -164,18 +164,18 @@ fn rejects_other_manifest_types() {
             "the manifest has the type `application/x`",
         ),
     ] {
-        registry.twist(move |asked| {
-            let answer = Answer::bytes(200, media_type, body);
-            (asked.path().contains("/manifests/")).then_some(answer)
+        registry.twist(move |request| {
+            let answer = Response::bytes(200, media_type, body);
+            (request.path().contains("/manifests/")).then_some(answer)
         });
         let outcome = check("registry-image", &json!({ "repository": registry.repository(), "tag": "latest" }), None);
         outcome.failed();
-        assert!(said(&outcome).contains(says), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(says), "{}", messages(&outcome));
     }
     let foreign = Blob::new("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "x");
     let image = Image::new(&json!({}), vec![foreign.clone()]);
     let registry = HandMade::start(&image);
-    registry.twist(move |asked| asked.path().ends_with(&foreign.digest).then(|| Answer::text(404, "")));
+    registry.twist(move |request| request.path().ends_with(&foreign.digest).then(|| Response::text(404, "")));
     let outcome = fetch(&registry, &image, json!({}), scratch::directory().path());
     outcome.failed();
     assert!(outcome.stderr.contains("it is a foreign layer, which registries do not serve"), "{}", outcome.stderr);
@@ -188,12 +188,12 @@ fn resumes_download_that_was_cut_off() {
     for knows_ranges in [true, false] {
         let registry = HandMade::start(&image);
         let (layer, whole) = (image.layers[0].digest.clone(), image.clone());
-        registry.twist(move |asked| {
-            let mut asked = asked.clone();
+        registry.twist(move |request| {
+            let mut request = request.clone();
             if !knows_ranges {
-                asked.headers.retain(|(name, _)| name != "range");
+                request.headers.retain(|(name, _)| name != "range");
             }
-            asked.path().ends_with(&layer).then(|| answer(&whole, &asked))
+            request.path().ends_with(&layer).then(|| answer(&whole, &request))
         });
         // The manifest, the config, and the layer in three attempts.
         let good = |registry: &HandMade| registry.server().fail_next(Fault::Slow(std::time::Duration::ZERO));
@@ -206,8 +206,8 @@ fn resumes_download_that_was_cut_off() {
         let target = scratch::directory();
         fetch(&registry, &image, json!({}), target.path()).succeeded();
         assert!(fs::read(target.path().join("rootfs/a")).unwrap() == content);
-        let asked = registry.server().asked();
-        let ranges: Vec<_> = asked.iter().filter_map(|asked| asked.header("range").map(str::to_owned)).collect();
+        let request = registry.server().recorded_requests();
+        let ranges: Vec<_> = request.iter().filter_map(|request| request.header("range").map(str::to_owned)).collect();
         assert_eq!(ranges.len(), 2, "{ranges:?}");
     }
 }
@@ -217,7 +217,7 @@ fn fails_when_registry_sends_no_response() {
     let image = Image::of_archives(&json!({}), &[Tar::new().finish()], Compression::None);
     let registry = HandMade::start(&image);
     registry.server().fail_next(Fault::Slow(std::time::Duration::ZERO));
-    registry.server().fail_next(Fault::Answer(Answer::text(403, "you may not")));
+    registry.server().fail_next(Fault::Response(Response::text(403, "you may not")));
     let outcome = fetch(&registry, &image, json!({}), scratch::directory().path());
     outcome.failed();
     assert!(outcome.stderr.contains("403 Forbidden"), "{}", outcome.stderr);
@@ -227,34 +227,34 @@ fn fails_when_registry_sends_no_response() {
 fn does_not_send_credentials_to_blob_store() {
     let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::None);
     let stored = image.clone();
-    let store = StandIn::start(move |asked| {
-        let digest = asked.path().trim_start_matches('/');
+    let store = StandIn::start(move |request| {
+        let digest = request.path().trim_start_matches('/');
         let blob = stored.layers.iter().chain([&stored.config]).find(|blob| blob.digest == digest);
-        blob.map_or_else(|| Answer::text(404, ""), |blob| part(&blob.bytes, asked))
+        blob.map_or_else(|| Response::text(404, ""), |blob| part(&blob.bytes, request))
     });
     let registry = HandMade::start(&image);
     let url = store.url();
-    registry.twist(move |asked| {
-        if asked.header("authorization").is_none() {
-            return Some(Answer::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\""));
+    registry.twist(move |request| {
+        if request.header("authorization").is_none() {
+            return Some(Response::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\""));
         }
-        let digest = asked.path().rsplit_once("/blobs/").map(|(_, digest)| digest.to_owned())?;
-        Some(Answer::text(307, "").with("Location", &format!("{url}/{digest}?signature=s")))
+        let digest = request.path().rsplit_once("/blobs/").map(|(_, digest)| digest.to_owned())?;
+        Some(Response::text(307, "").with("Location", &format!("{url}/{digest}?signature=s")))
     });
     let target = scratch::directory();
     fetch(&registry, &image, json!({ "username": "u", "password": "p4ssw0rd-of-u" }), target.path()).succeeded();
-    assert_eq!(store.asked().len(), 2);
-    assert!(store.asked().iter().all(|asked| asked.header("authorization").is_none()));
+    assert_eq!(store.recorded_requests().len(), 2);
+    assert!(store.recorded_requests().iter().all(|request| request.header("authorization").is_none()));
 }
 
 #[test]
 fn fails_on_endless_redirects() {
     let image = Image::named("x");
     let registry = HandMade::start(&image);
-    registry.twist(|asked| Some(Answer::text(302, "").with("Location", &asked.target)));
+    registry.twist(|request| Some(Response::text(302, "").with("Location", &request.target)));
     let outcome = check("registry-image", &json!({ "repository": registry.repository(), "tag": "latest" }), None);
     outcome.failed();
-    assert!(said(&outcome).contains("more than 10 redirects in a row"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("more than 10 redirects in a row"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -262,11 +262,11 @@ fn waits_after_429_and_shows_pull_limits() {
     let image = Image::named("x");
     let registry = HandMade::start(&image);
     let own = image.clone();
-    registry.twist(move |asked| {
-        Some(answer(&own, asked).with("RateLimit-Limit", "100;w=21600").with("RateLimit-Remaining", "7;w=21600"))
+    registry.twist(move |request| {
+        Some(answer(&own, request).with("RateLimit-Limit", "100;w=21600").with("RateLimit-Remaining", "7;w=21600"))
     });
     registry.server().fail_next(Fault::Slow(std::time::Duration::ZERO));
-    registry.server().fail_next(Fault::Answer(Answer::text(429, "slow down").with("Retry-After", "1")));
+    registry.server().fail_next(Fault::Response(Response::text(429, "slow down").with("Retry-After", "1")));
     let outcome = check("registry-image", &json!({ "repository": registry.repository(), "tag": "latest" }), None);
     outcome.succeeded();
     assert!(outcome.stderr.contains("retrying in 1 s"), "{}", outcome.stderr);
@@ -278,12 +278,12 @@ fn retries_first_request_to_local_registry() {
     // Plain HTTP would be allowed for a local registry, but this one uses TLS and is busy.
     let image = Image::named("x");
     let own = image.clone();
-    let server = StandIn::start_tls(move |asked| answer(&own, asked));
+    let server = StandIn::start_tls(move |request| answer(&own, request));
     let host = server.url().replace("https://", "");
     let source = json!({ "repository": format!("{host}/team/app"), "tag": "latest", "ca_certs": [server.authority()] });
     for fault in [
-        Fault::Answer(Answer::text(429, "slow down").with("Retry-After", "1")),
-        Fault::Answer(Answer::text(503, "not yet")),
+        Fault::Response(Response::text(429, "slow down").with("Retry-After", "1")),
+        Fault::Response(Response::text(503, "not yet")),
         Fault::CutAfter,
     ] {
         server.fail_next(fault);
@@ -297,10 +297,14 @@ fn rejects_private_token_server_of_public_registry() {
     // The registry is local and may name a local token server, but only over `http` or `https`.
     let image = Image::named("x");
     let registry = HandMade::start(&image);
-    registry.twist(|_| Some(Answer::text(401, "").with("WWW-Authenticate", "Bearer realm=\"ftp://x/token\"")));
+    registry.twist(|_| Some(Response::text(401, "").with("WWW-Authenticate", "Bearer realm=\"ftp://x/token\"")));
     let outcome = check("registry-image", &json!({ "repository": registry.repository(), "tag": "latest" }), None);
     outcome.failed();
-    assert!(said(&outcome).contains("refusing to contact the token server `ftp://x/token`"), "{}", said(&outcome));
+    assert!(
+        messages(&outcome).contains("refusing to contact the token server `ftp://x/token`"),
+        "{}",
+        messages(&outcome)
+    );
 }
 
 #[test]
@@ -311,8 +315,8 @@ fn get_succeeds_after_killed_get() {
     let digest = image.layers[0].digest.clone();
     let (sender, receiver) = std::sync::mpsc::channel();
     let sender = std::sync::Mutex::new(sender);
-    registry.twist(move |asked| {
-        if asked.path().ends_with(&digest) {
+    registry.twist(move |request| {
+        if request.path().ends_with(&digest) {
             let _ = sender.lock().unwrap().send(());
             // Until the client has disconnected.
             std::thread::sleep(std::time::Duration::from_secs(3));
@@ -356,8 +360,12 @@ fn resumes_stalled_download_a_limited_number_of_times() {
         }
         let target = scratch::directory();
         let outcome = fetch(&registry, &image, json!({ "read_timeout": 1 }), target.path());
-        let ranges: Vec<_> =
-            registry.server().asked().iter().filter_map(|asked| asked.header("range").map(str::to_owned)).collect();
+        let ranges: Vec<_> = registry
+            .server()
+            .recorded_requests()
+            .iter()
+            .filter_map(|request| request.header("range").map(str::to_owned))
+            .collect();
         (outcome, ranges, fs::read_dir(target.path()).unwrap().count())
     };
     let (outcome, ranges, _) = run(1);
@@ -374,13 +382,13 @@ fn resumes_stalled_download_a_limited_number_of_times() {
 fn rejects_html_pages() {
     let image = Image::of_archives(&json!({}), &[Tar::new().finish()], Compression::None);
     let page = "<html><title>Log in</title></html>";
-    let html = move || Answer::bytes(200, "text/html", page);
+    let html = move || Response::bytes(200, "text/html", page);
     for (part, tag, says) in [
         ("/tags/list", json!(null), "the response is not the expected JSON"),
         ("/blobs/", json!("latest"), "the registry has 34 bytes of it"),
     ] {
         let registry = HandMade::start(&image);
-        registry.twist(move |asked| asked.path().contains(part).then(html));
+        registry.twist(move |request| request.path().contains(part).then(html));
         let mut source = json!({ "repository": registry.repository() });
         source["tag"] = tag;
         let version = json!({ "tag": "latest", "digest": image.manifest.digest });
@@ -389,18 +397,22 @@ fn rejects_html_pages() {
             _ => get("registry-image", &source, &version, json!({}), scratch::directory().path()),
         };
         outcome.failed();
-        assert!(said(&outcome).contains(says), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(says), "{}", messages(&outcome));
     }
     // A token server that returns a proxy's HTML page.
     let registry = HandMade::start(&image);
     let realm = format!("http://{}/token", registry.repository().split('/').next().unwrap());
-    registry.twist(move |asked| {
+    registry.twist(move |request| {
         let challenge = format!("Bearer realm=\"{realm}\",service=\"x\"");
-        Some(if asked.path() == "/token" { html() } else { Answer::text(401, "").with("WWW-Authenticate", &challenge) })
+        Some(if request.path() == "/token" {
+            html()
+        } else {
+            Response::text(401, "").with("WWW-Authenticate", &challenge)
+        })
     });
     let outcome = check("registry-image", &json!({ "repository": registry.repository(), "tag": "latest" }), None);
     outcome.failed();
-    assert!(said(&outcome).contains("cannot parse the token server's response"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("cannot parse the token server's response"), "{}", messages(&outcome));
 }
 
 #[test]

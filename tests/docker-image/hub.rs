@@ -10,11 +10,11 @@ use jetway_tests::registry::image::{Compression, Image};
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::registry::{Manner, Registry};
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{merge, read, said};
+use crate::support::{merge, messages, read};
 
 /// The host of Docker Hub's API.
 const NAME: &str = "registry-1.docker.io";
@@ -63,7 +63,7 @@ fn fetches_from_mirror_under_the_original_name() {
     let target = scratch::directory();
     let outcome = get(&hub, &image, &json!(mirror.host()), target.path());
     outcome.succeeded();
-    assert_eq!(hub.detour.asked(), Vec::<String>::new());
+    assert_eq!(hub.detour.recorded_requests(), Vec::<String>::new());
     assert_eq!(read(target.path(), "repository"), "app");
     assert_eq!(outcome.json()["metadata"][0], json!({ "name": "repository", "value": "app" }));
 }
@@ -76,20 +76,23 @@ fn falls_back_to_origin_when_mirror_fails() {
     // Four mirrors: without the image, with errors, without a layer, with another layer.
     let empty = Registry::start();
     let mut mirrors = vec![json!(empty.host()), json!("127.0.0.1:9")];
-    let spoilt: Vec<HandMade> =
-        [Answer::text(503, "no"), Answer::text(404, ""), Answer::bytes(200, "x", vec![0; image.layers[0].bytes.len()])]
-            .into_iter()
-            .map(|bad| {
-                let registry = HandMade::start(&image);
-                let (layer, image) = (layer.clone(), image.clone());
-                registry.twist(move |asked| {
-                    let mut asked = asked.clone();
-                    asked.target = asked.target.replace("/library/app/", "/team/app/");
-                    Some(if asked.path().ends_with(&layer) { bad.clone() } else { answer(&image, &asked) })
-                });
-                registry
-            })
-            .collect();
+    let spoilt: Vec<HandMade> = [
+        Response::text(503, "no"),
+        Response::text(404, ""),
+        Response::bytes(200, "x", vec![0; image.layers[0].bytes.len()]),
+    ]
+    .into_iter()
+    .map(|bad| {
+        let registry = HandMade::start(&image);
+        let (layer, image) = (layer.clone(), image.clone());
+        registry.twist(move |request| {
+            let mut request = request.clone();
+            request.target = request.target.replace("/library/app/", "/team/app/");
+            Some(if request.path().ends_with(&layer) { bad.clone() } else { answer(&image, &request) })
+        });
+        registry
+    })
+    .collect();
     mirrors.extend(spoilt.iter().map(|registry| json!(registry.repository().split('/').next())));
     for mirror in mirrors {
         let target = scratch::directory();
@@ -101,7 +104,11 @@ fn falls_back_to_origin_when_mirror_fails() {
         assert_eq!(read(target.path(), "repository"), "app");
         assert!(outcome.stderr.contains("the mirror failed, falling back to the origin:"), "{}", outcome.stderr);
     }
-    assert!(hub.detour.asked().iter().all(|host| *host == format!("{NAME}:443")), "{:?}", hub.detour.asked());
+    assert!(
+        hub.detour.recorded_requests().iter().all(|host| *host == format!("{NAME}:443")),
+        "{:?}",
+        hub.detour.recorded_requests()
+    );
 }
 
 #[test]
@@ -118,8 +125,8 @@ fn put_does_not_write_to_mirror() {
 }
 
 /// A stand-in for Docker Hub that answers every request with `answers`.
-fn hub_that(answers: impl Fn(&str) -> Answer + Send + Sync + 'static) -> (StandIn, Detour) {
-    let server = StandIn::start_tls_for(NAME, move |asked| answers(&asked.method));
+fn hub_that(answers: impl Fn(&str) -> Response + Send + Sync + 'static) -> (StandIn, Detour) {
+    let server = StandIn::start_tls_for(NAME, move |request| answers(&request.method));
     let detour = Detour::to(server.port());
     (server, detour)
 }
@@ -129,7 +136,7 @@ fn rejects_private_addresses_from_public_registry() {
     let image = image();
     let inputs = scratch::directory();
     image.write_layout(&inputs.path().join("layout"));
-    let nearby = StandIn::start(|_| Answer::text(201, ""));
+    let nearby = StandIn::start(|_| Response::text(201, ""));
     for (location, says) in [
         (nearby.url().replace("http:", "https:"), "refusing to upload to the private address"),
         ("https://10.1.2.3/upload".to_owned(), "refusing to upload to the private address"),
@@ -137,34 +144,34 @@ fn rejects_private_addresses_from_public_registry() {
         (nearby.url(), "upload URL is unencrypted"),
     ] {
         let (server, detour) = hub_that(move |method| match method {
-            "POST" => Answer::text(202, "").with("Location", &location),
-            _ => Answer::text(404, ""),
+            "POST" => Response::text(202, "").with("Location", &location),
+            _ => Response::text(404, ""),
         });
         let source = json!({ "repository": "app", "tag": "1", "ca_certs": [server.authority()] });
         let request = json!({ "source": source, "params": { "image": "layout" } });
         let put = Verb::put("registry-image").dir(inputs.path()).request(&request);
         let outcome = put.env("HTTPS_PROXY", &detour.url()).run();
         outcome.failed();
-        assert!(said(&outcome).contains(says), "{}", said(&outcome));
-        assert_eq!(nearby.asked(), []);
+        assert!(messages(&outcome).contains(says), "{}", messages(&outcome));
+        assert_eq!(nearby.recorded_requests(), []);
     }
 }
 
 #[test]
 fn rejects_private_token_server_address() {
-    let nearby = StandIn::start(|_| Answer::json(200, &json!({ "token": "x" })));
+    let nearby = StandIn::start(|_| Response::json(200, &json!({ "token": "x" })));
     for (realm, says) in [
         ("https://10.1.2.3/token".to_owned(), "it has a private address"),
         ("https://169.254.169.254/token".to_owned(), "it has a private address"),
         (nearby.url(), "the credentials would be sent unencrypted"),
     ] {
         let challenge = format!("Bearer realm=\"{realm}\",service=\"x\"");
-        let (server, detour) = hub_that(move |_| Answer::text(401, "").with("WWW-Authenticate", &challenge));
+        let (server, detour) = hub_that(move |_| Response::text(401, "").with("WWW-Authenticate", &challenge));
         let source = json!({ "repository": "app", "tag": "1", "ca_certs": [server.authority()] });
         let check = Verb::check("registry-image").request(&json!({ "source": source }));
         let outcome = check.env("HTTPS_PROXY", &detour.url()).run();
         outcome.failed();
-        assert!(said(&outcome).contains(says), "{}", said(&outcome));
-        assert_eq!(nearby.asked(), []);
+        assert!(messages(&outcome).contains(says), "{}", messages(&outcome));
+        assert_eq!(nearby.recorded_requests(), []);
     }
 }

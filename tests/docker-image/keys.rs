@@ -14,12 +14,12 @@ use jetway_tests::registry::image::{Blob, Compression, INDEX, Image};
 use jetway_tests::registry::memory::{Memory, error};
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Asked, StandIn};
+use jetway_tests::stand_in::{RecordedRequest, Response, StandIn};
 use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
 use crate::put::save;
-use crate::support::{check, get, merge, put, read, said, source, tags};
+use crate::support::{check, get, merge, messages, put, read, source, tags};
 
 fn image(layers: u8) -> Image {
     let archives: Vec<Vec<u8>> =
@@ -38,11 +38,12 @@ fn insecure_allows_plain_http_for_any_registry() {
     let registry = Arc::new(Memory::start());
     registry.hold(&image, "team/app", "latest");
     let manifest = image.manifest.clone();
-    let plain = StandIn::start(move |asked| {
-        if asked.target != "http://registry.example/v2/team/app/manifests/latest" {
-            return Answer::text(404, "");
+    let plain = StandIn::start(move |request| {
+        if request.target != "http://registry.example/v2/team/app/manifests/latest" {
+            return Response::text(404, "");
         }
-        Answer::bytes(200, &manifest.media_type, manifest.bytes.clone()).with("Docker-Content-Digest", &manifest.digest)
+        Response::bytes(200, &manifest.media_type, manifest.bytes.clone())
+            .with("Docker-Content-Digest", &manifest.digest)
     });
     let no_tls = Detour::to(plain.port());
     for (keys, is_taken) in [
@@ -54,7 +55,7 @@ fn insecure_allows_plain_http_for_any_registry() {
         (json!({ "insecure": ["other.example"] }), false),
         (json!({ "insecure_registries": ["other.example"] }), false),
     ] {
-        let before = plain.asked().len();
+        let before = plain.recorded_requests().len();
         let mut source = json!({ "repository": "registry.example/team/app", "tag": "latest" });
         merge(&mut source, keys.clone());
         let check = Verb::check("registry-image").request(&json!({ "source": source }));
@@ -63,18 +64,18 @@ fn insecure_allows_plain_http_for_any_registry() {
             assert_eq!(outcome.json(), json!([version(&image)]), "{keys}");
         } else {
             outcome.failed();
-            let asked = plain.asked().split_off(before);
-            assert!(!asked.iter().any(|asked| asked.target.starts_with("http://")), "{keys}: {asked:?}");
+            let request = plain.recorded_requests().split_off(before);
+            assert!(!request.iter().any(|request| request.target.starts_with("http://")), "{keys}: {request:?}");
         }
     }
 }
 
 /// The maximum number of concurrent requests that match `is_meant`.
-fn at_once(registry: &Memory, is_meant: impl Fn(&Asked) -> bool + Send + Sync + 'static) -> Arc<AtomicUsize> {
+fn at_once(registry: &Memory, is_meant: impl Fn(&RecordedRequest) -> bool + Send + Sync + 'static) -> Arc<AtomicUsize> {
     let (now, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
     let highest = Arc::clone(&most);
-    registry.twist(move |asked| {
-        if is_meant(asked) {
+    registry.twist(move |request| {
+        if is_meant(request) {
             highest.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             // Long enough for the other concurrent requests to arrive.
             std::thread::sleep(Duration::from_millis(150));
@@ -93,7 +94,7 @@ fn limits_concurrent_downloads_and_uploads() {
         {
             let registry = Memory::start();
             registry.hold(&image, "team/app", "latest");
-            let most = at_once(&registry, |asked| asked.method == "GET" && asked.path().contains("/blobs/"));
+            let most = at_once(&registry, |request| request.method == "GET" && request.path().contains("/blobs/"));
             let source = json!({ "repository": registry.repository("team/app"), "max_concurrent_downloads": number });
             let target = scratch::directory();
             get(kind, &source, &version(&image), json!({ "format": format }), target.path()).succeeded();
@@ -101,7 +102,7 @@ fn limits_concurrent_downloads_and_uploads() {
             assert!(range.contains(&most), "{kind} {format}: {most} at once, {number} allowed");
         }
         let registry = Memory::start();
-        let most = at_once(&registry, |asked| asked.method == "PATCH");
+        let most = at_once(&registry, |request| request.method == "PATCH");
         let inputs = scratch::directory();
         image.write_layout(&inputs.path().join("layout"));
         let repository = registry.repository("team/app");
@@ -134,8 +135,8 @@ fn debug_logs_each_request_without_secrets() {
     let image = image(1);
     let registry = Memory::start();
     registry.hold(&image, "team/app", "latest");
-    registry.twist(|asked| {
-        let is_known = asked.header("authorization").is_some();
+    registry.twist(|request| {
+        let is_known = request.header("authorization").is_some();
         (!is_known).then(|| error(401, "UNAUTHORIZED").with("WWW-Authenticate", "Basic realm=\"x\""))
     });
     let password = "p4ssw0rd-of-u";
@@ -167,24 +168,25 @@ fn uses_aws_account_id_and_session_token() {
     let host = "210987654321.dkr.ecr.eu-west-1.amazonaws.com";
     let image = image(1);
     let manifest = image.manifest.clone();
-    let registry = StandIn::start_tls_for(host, move |asked| {
-        if asked.header("authorization").is_none() {
-            return Answer::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\"");
+    let registry = StandIn::start_tls_for(host, move |request| {
+        if request.header("authorization").is_none() {
+            return Response::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\"");
         }
-        assert_eq!(asked.header("host"), Some("210987654321.dkr.ecr.eu-west-1.amazonaws.com"));
-        Answer::bytes(200, &manifest.media_type, manifest.bytes.clone()).with("Docker-Content-Digest", &manifest.digest)
+        assert_eq!(request.header("host"), Some("210987654321.dkr.ecr.eu-west-1.amazonaws.com"));
+        Response::bytes(200, &manifest.media_type, manifest.bytes.clone())
+            .with("Docker-Content-Digest", &manifest.digest)
     });
     let detour = Detour::to(registry.port());
     let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
     let key = Key { session: Some("t0ken-of-the-session".to_owned()), ..Key::new("ASIAEXAMPLE", secret) };
-    let ecr = StandIn::start(move |asked| {
-        if let Err(problem) = key.has_signed(asked, "eu-west-1", "ecr") {
-            return Answer::json(400, &json!({ "__type": "InvalidSignatureException", "message": problem }));
+    let ecr = StandIn::start(move |request| {
+        if let Err(problem) = key.has_signed(request, "eu-west-1", "ecr") {
+            return Response::json(400, &json!({ "__type": "InvalidSignatureException", "message": problem }));
         }
         let token = STANDARD.encode("AWS:p4ssw0rd-of-the-registry");
         let proxy = "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com";
         let data = json!([{ "authorizationToken": token, "expiresAt": 1.7e9, "proxyEndpoint": proxy }]);
-        Answer::json(200, &json!({ "authorizationData": data }))
+        Response::json(200, &json!({ "authorizationData": data }))
     });
     let run = |token: &str| {
         let source = json!({
@@ -287,9 +289,9 @@ fn pushes_tag_that_cannot_be_read() {
         ("image.tar", login, 412),
     ] {
         let registry = Memory::start();
-        registry.twist(move |asked| {
-            let is_read = asked.method == "HEAD" || asked.method == "GET";
-            (is_read && asked.path().contains("/manifests/")).then(|| error(status, "DENIED"))
+        registry.twist(move |request| {
+            let is_read = request.method == "HEAD" || request.method == "GET";
+            (is_read && request.path().contains("/manifests/")).then(|| error(status, "DENIED"))
         });
         let mut source = json!({ "repository": registry.repository("team/app"), "tag": "1" });
         merge(&mut source, keys);
@@ -305,11 +307,11 @@ fn reports_policy_that_blocks_a_pull() {
     let image = image(1);
     let registry = Memory::start();
     registry.hold(&image, "team/app", "latest");
-    registry.twist(|asked| {
+    registry.twist(|request| {
         let message = "current image with 4 vulnerabilities cannot be pulled due to configured policy in 'Prevent images with \
                        vulnerability severity of \"Critical\" or higher from running.'";
         let body = json!({ "errors": [{ "code": "PROJECTPOLICYVIOLATION", "message": message }] });
-        asked.path().contains("/manifests/").then(|| Answer::json(412, &body))
+        request.path().contains("/manifests/").then(|| Response::json(412, &body))
     });
     let source = json!({ "repository": registry.repository("team/app"), "tag": "latest" });
     for outcome in [
@@ -318,11 +320,11 @@ fn reports_policy_that_blocks_a_pull() {
     ] {
         outcome.failed();
         assert!(
-            said(&outcome).contains("hint: a policy of the registry blocks the pull of this image"),
+            messages(&outcome).contains("hint: a policy of the registry blocks the pull of this image"),
             "{}",
-            said(&outcome)
+            messages(&outcome)
         );
-        assert!(said(&outcome).contains("with 4 vulnerabilities"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("with 4 vulnerabilities"), "{}", messages(&outcome));
     }
 }
 

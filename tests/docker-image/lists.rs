@@ -2,32 +2,33 @@
 
 use jetway_tests::registry::image::Image;
 use jetway_tests::registry::memory::{Memory, error};
-use jetway_tests::stand_in::{Answer, Asked};
+use jetway_tests::stand_in::{RecordedRequest, Response};
 use jetway_tests::verb::Outcome;
 use serde_json::json;
 
-use crate::support::{check, said, tags};
+use crate::support::{check, messages, tags};
 
 const LIST: &str = "/v2/team/app/tags/list";
 
 /// A check of a registry whose tag lists come from `list`, and the number of list requests.
-fn listed(list: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> (Outcome, usize) {
+fn listed(list: impl Fn(&RecordedRequest) -> Response + Send + Sync + 'static) -> (Outcome, usize) {
     let registry = Memory::start();
     for tag in ["1.0.0", "2.0.0"] {
         registry.hold(&Image::named(tag), "team/app", tag);
     }
-    registry.twist(move |asked| asked.path().ends_with("/tags/list").then(|| list(asked)));
+    registry.twist(move |request| request.path().ends_with("/tags/list").then(|| list(request)));
     let outcome = check("registry-image", &json!({ "repository": registry.repository("team/app") }), None);
-    let lists = registry.server().asked().iter().filter(|asked| asked.path().ends_with("/tags/list")).count();
+    let lists =
+        registry.server().recorded_requests().iter().filter(|request| request.path().ends_with("/tags/list")).count();
     (outcome, lists)
 }
 
-fn page(tags: &[&str]) -> Answer {
-    Answer::json(200, &json!({ "name": "team/app", "tags": tags }))
+fn page(tags: &[&str]) -> Response {
+    Response::json(200, &json!({ "name": "team/app", "tags": tags }))
 }
 
 fn two_pages(links: &'static [&'static str]) -> Outcome {
-    let (outcome, lists) = listed(move |asked| match asked.query("last") {
+    let (outcome, lists) = listed(move |request| match request.query("last") {
         Some(_) => page(&["2.0.0"]),
         None => links.iter().fold(page(&["1.0.0"]), |answer, link| answer.with("Link", link)),
     });
@@ -52,8 +53,8 @@ fn follows_the_next_page_among_several_links_and_without_a_relation() {
 fn uses_only_the_query_of_a_link_to_another_url() {
     let elsewhere = &["<http://registry.internal:8081/v2/team/app/tags/list?last=1.0.0>; rel=\"next\""];
     assert_eq!(tags(&two_pages(elsewhere)), ["1.0.0", "2.0.0"]);
-    let (outcome, _) = listed(|asked| match (asked.path() == LIST, asked.query("last")) {
-        (false, _) => Answer::text(400, "not a docker request"),
+    let (outcome, _) = listed(|request| match (request.path() == LIST, request.query("last")) {
+        (false, _) => Response::text(400, "not a docker request"),
         (true, Some(_)) => page(&["2.0.0"]),
         (true, None) => page(&["1.0.0"]).with("Link", &format!("</repository/x{LIST}?last=1.0.0>; rel=\"next\"")),
     });
@@ -62,19 +63,19 @@ fn uses_only_the_query_of_a_link_to_another_url() {
 
 #[test]
 fn fails_when_a_page_is_missing() {
-    let (outcome, _) = listed(|asked| match asked.query("last") {
+    let (outcome, _) = listed(|request| match request.query("last") {
         Some(_) => error(404, "NOT_FOUND"),
         None => page(&["1.0.0"]).with("Link", "<?last=1.0.0>; rel=next"),
     });
     outcome.failed();
-    assert!(said(&outcome).contains("last=1.0.0`, does not exist"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("last=1.0.0`, does not exist"), "{}", messages(&outcome));
 }
 
 /// Distribution's `maxpagesize`: the registry rejects a larger `n` with 400 `PAGINATION_NUMBER_INVALID`.
 #[test]
 fn requests_without_n_after_rejected_page_size() {
     for status in [400, 405, 422] {
-        let (outcome, lists) = listed(move |asked| match asked.query("n") {
+        let (outcome, lists) = listed(move |request| match request.query("n") {
             Some(_) => error(status, "PAGINATION_NUMBER_INVALID"),
             None => page(&["1.0.0", "2.0.0"]),
         });
@@ -86,11 +87,11 @@ fn requests_without_n_after_rejected_page_size() {
 fn fails_on_endless_list() {
     let (outcome, lists) = listed(|_| page(&["1.0.0"]).with("Link", "<?last=1.0.0>; rel=next"));
     outcome.failed();
-    assert!(said(&outcome).contains("the list of tags does not end"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("the list of tags does not end"), "{}", messages(&outcome));
     assert_eq!(lists, 2);
     // A new URL each time, but no new tags.
-    let (outcome, lists) = listed(|asked| {
-        let last: usize = asked.query("last").and_then(|last| last.parse().ok()).unwrap_or_default();
+    let (outcome, lists) = listed(|request| {
+        let last: usize = request.query("last").and_then(|last| last.parse().ok()).unwrap_or_default();
         page(&["1.0.0"]).with("Link", &format!("<?last={}>; rel=next", last + 1))
     });
     outcome.failed();

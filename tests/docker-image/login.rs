@@ -7,11 +7,11 @@ use jetway_tests::registry::image::{Compression, Image};
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use jetway_tests::token_server::TokenServer;
 use serde_json::{Value, json};
 
-use crate::support::{check, get, merge, put, read, said, source};
+use crate::support::{check, get, merge, messages, put, read, source};
 
 /// A registry with an image that skopeo has pushed as [`USER`].
 fn filled(manner: &Manner<'_>) -> Registry {
@@ -49,7 +49,7 @@ fn reports_missing_or_wrong_credentials() {
     let none = check("registry-image", &source(&registry, "team/app", json!({ "tag": "latest" })), None);
     none.failed();
     assert_eq!(
-        said(&none),
+        messages(&none),
         "error: cannot read `localhost:[PORT]/team/app:latest`\n  \
          caused by: `HEAD http://localhost:[PORT]/v2/team/app/manifests/latest` answered 401 Unauthorized\n\
          hint: `localhost:[PORT]` requires credentials: set `username` and `password`\n"
@@ -58,7 +58,11 @@ fn reports_missing_or_wrong_credentials() {
     wrong["password"] = json!("n0t-the-password");
     let outcome = check("registry-image", &source(&registry, "team/app", wrong), None);
     outcome.failed();
-    assert!(said(&outcome).ends_with("hint: `localhost:[PORT]` rejected the credentials\n"), "{}", said(&outcome));
+    assert!(
+        messages(&outcome).ends_with("hint: `localhost:[PORT]` rejected the credentials\n"),
+        "{}",
+        messages(&outcome)
+    );
     assert!(!outcome.stderr.contains("n0t-the-password"));
 }
 
@@ -66,17 +70,17 @@ fn reports_missing_or_wrong_credentials() {
 fn requests_token_once() {
     let tokens = TokenServer::start();
     let registry = filled(&Manner { tokens: Some(&tokens), ..Manner::default() });
-    let (before, asked) = (registry.requests().len(), tokens.server().asked().len());
+    let (before, request) = (registry.requests().len(), tokens.server().recorded_requests().len());
     let outcome = check("registry-image", &source(&registry, "team/app", login()), None);
     outcome.succeeded();
     assert_eq!(
         registry.requests().split_off(before),
         ["HEAD /v2/team/app/manifests/latest 401", "HEAD /v2/team/app/manifests/latest 200"]
     );
-    let asked = tokens.server().asked().split_off(asked);
-    assert_eq!(asked.len(), 1);
-    assert_eq!(asked[0].query("scope").as_deref(), Some("repository:team/app:pull"));
-    assert_eq!(asked[0].query("service").as_deref(), Some(TokenServer::SERVICE));
+    let request = tokens.server().recorded_requests().split_off(request);
+    assert_eq!(request.len(), 1);
+    assert_eq!(request[0].query("scope").as_deref(), Some("repository:team/app:pull"));
+    assert_eq!(request[0].query("service").as_deref(), Some(TokenServer::SERVICE));
 }
 
 #[test]
@@ -86,7 +90,11 @@ fn requests_anonymous_token_without_credentials() {
     let public = source(&registry, "team/app", json!({ "tag": "latest" }));
     let refused = check("registry-image", &public, None);
     refused.failed();
-    assert!(said(&refused).contains("cannot get a token for `localhost:[PORT]/team/app`"), "{}", said(&refused));
+    assert!(
+        messages(&refused).contains("cannot get a token for `localhost:[PORT]/team/app`"),
+        "{}",
+        messages(&refused)
+    );
     tokens.let_everybody_in();
     check("registry-image", &public, None).succeeded();
 }
@@ -110,9 +118,9 @@ fn google_key_is_sent_as_password() {
     let expected = format!("Basic {}", STANDARD.encode(format!("_json_key:{key}")));
     let image = Image::named("x");
     let registry = HandMade::start(&image);
-    registry.twist(move |asked| {
-        let is_in = asked.header("authorization") == Some(expected.as_str());
-        (!is_in).then(|| Answer::text(401, "").with("WWW-Authenticate", "Basic realm=\"GCR\""))
+    registry.twist(move |request| {
+        let is_in = request.header("authorization") == Some(expected.as_str());
+        (!is_in).then(|| Response::text(401, "").with("WWW-Authenticate", "Basic realm=\"GCR\""))
     });
     let mut source = json!({ "repository": registry.repository(), "tag": "latest", "username": "_json_key" });
     source["password"] = json!(key);
@@ -135,11 +143,11 @@ fn warns_about_username_without_password_and_ignores_it() {
         keys["tag"] = json!("latest");
         let outcome = check("registry-image", &source(&registry, "team/app", keys), None);
         assert_eq!(outcome.json().as_array().map(Vec::len), Some(1));
-        assert!(said(&outcome).contains(says), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(says), "{}", messages(&outcome));
     }
     // Empty values are intended: vars of a pipeline for a registry without a login.
     let keys = json!({ "tag": "latest", "username": "", "password": "" });
-    assert_eq!(said(&check("registry-image", &source(&registry, "team/app", keys), None)), "");
+    assert_eq!(messages(&check("registry-image", &source(&registry, "team/app", keys), None)), "");
 }
 
 #[test]
@@ -148,26 +156,26 @@ fn warns_about_too_many_concurrent_transfers_and_uses_the_maximum() {
     let keys = json!({ "tag": "latest", "max_concurrent_downloads": 100, "max_concurrent_uploads": 32 });
     let outcome = check("docker-image", &source(&registry, "team/app", keys), None);
     outcome.succeeded();
-    assert_eq!(said(&outcome), "warning: `max_concurrent_downloads` is 100; the limit is 32\n");
+    assert_eq!(messages(&outcome), "warning: `max_concurrent_downloads` is 100; the limit is 32\n");
 }
 
 /// A registry with one image that accepts only the token of its own `/token`, with these challenges.
 fn with_challenges(image: &Image, challenges: &'static [&'static str], login: Option<&'static str>) -> HandMade {
     let registry = HandMade::start(image);
     let own = registry.server().url();
-    registry.twist(move |asked| {
-        if asked.path() == "/token" {
-            let is_known = login.is_none_or(|login| asked.header("authorization") == Some(login));
+    registry.twist(move |request| {
+        if request.path() == "/token" {
+            let is_known = login.is_none_or(|login| request.header("authorization") == Some(login));
             return Some(if is_known {
-                Answer::json(200, &json!({ "token": "t0k3n" }))
+                Response::json(200, &json!({ "token": "t0k3n" }))
             } else {
-                Answer::text(401, "")
+                Response::text(401, "")
             });
         }
-        let refusal = challenges.iter().fold(Answer::text(401, ""), |answer, challenge| {
+        let refusal = challenges.iter().fold(Response::text(401, ""), |answer, challenge| {
             answer.with("WWW-Authenticate", &challenge.replace("OWN", &own))
         });
-        (asked.header("authorization") != Some("Bearer t0k3n")).then_some(refusal)
+        (request.header("authorization") != Some("Bearer t0k3n")).then_some(refusal)
     });
     registry
 }
@@ -199,10 +207,10 @@ fn prefers_a_token_among_several_challenges_and_resolves_a_relative_realm() {
 fn falls_back_to_basic_auth_without_token_server() {
     let image = Image::named("x");
     let registry = HandMade::start(&image);
-    registry.twist(|asked| match (asked.path(), asked.header("authorization")) {
-        ("/token", _) => Some(Answer::text(404, "")),
+    registry.twist(|request| match (request.path(), request.header("authorization")) {
+        ("/token", _) => Some(Response::text(404, "")),
         (_, Some(header)) if header.starts_with("Basic") => None,
-        _ => Some(Answer::text(401, "").with("WWW-Authenticate", "Bearer realm=\"/token\", Basic realm=\"x\"")),
+        _ => Some(Response::text(401, "").with("WWW-Authenticate", "Bearer realm=\"/token\", Basic realm=\"x\"")),
     });
     let source =
         json!({ "repository": registry.repository(), "tag": "latest", "username": "u", "password": "p4ssw0rd" });
@@ -215,17 +223,17 @@ fn requests_v2_after_401_without_challenge() {
     let image = Image::named("x");
     for root in ["", "Basic realm=\"x\"", "Bearer realm=\"/token\""] {
         let registry = HandMade::start(&image);
-        registry.twist(move |asked| match (asked.path(), asked.header("authorization")) {
-            ("/token", Some(_)) => Some(Answer::json(200, &json!({ "token": "t0k3n" }))),
-            ("/token", None) => Some(Answer::text(401, "")),
+        registry.twist(move |request| match (request.path(), request.header("authorization")) {
+            ("/token", Some(_)) => Some(Response::json(200, &json!({ "token": "t0k3n" }))),
+            ("/token", None) => Some(Response::text(401, "")),
             (_, Some(_)) => None,
-            ("/v2/", None) if !root.is_empty() => Some(Answer::text(401, "").with("WWW-Authenticate", root)),
-            _ => Some(Answer::text(401, "who are you?")),
+            ("/v2/", None) if !root.is_empty() => Some(Response::text(401, "").with("WWW-Authenticate", root)),
+            _ => Some(Response::text(401, "who are you?")),
         });
         let mut source = json!({ "repository": registry.repository(), "tag": "latest" });
         let anonymous = check("registry-image", &source, None);
         anonymous.failed();
-        assert!(!said(&anonymous).contains("these credentials"), "{}", said(&anonymous));
+        assert!(!messages(&anonymous).contains("these credentials"), "{}", messages(&anonymous));
         merge(&mut source, json!({ "username": "u", "password": "p4ssw0rd" }));
         check("registry-image", &source, None).succeeded();
     }
@@ -235,17 +243,17 @@ fn requests_v2_after_401_without_challenge() {
 fn error_does_not_mention_unsent_credentials() {
     let image = Image::named("x");
     let registry = HandMade::start(&image);
-    registry.twist(|asked| (asked.path() != "/v2/").then(|| Answer::text(403, "denied")));
+    registry.twist(|request| (request.path() != "/v2/").then(|| Response::text(403, "denied")));
     let source = json!({ "repository": registry.repository(), "tag": "latest" });
     let outcome = check("registry-image", &source, None);
     outcome.failed();
-    assert!(said(&outcome).contains("hint: anonymous users cannot read `"), "{}", said(&outcome));
-    assert!(!said(&outcome).contains("the credentials have no access to"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("hint: anonymous users cannot read `"), "{}", messages(&outcome));
+    assert!(!messages(&outcome).contains("the credentials have no access to"), "{}", messages(&outcome));
     let inputs = scratch::directory();
     image.write_layout(&inputs.path().join("layout"));
     let outcome = put("registry-image", &source, &json!({ "image": "layout" }), inputs.path());
     outcome.failed();
-    assert!(!said(&outcome).contains("the credentials require"), "{}", said(&outcome));
+    assert!(!messages(&outcome).contains("the credentials require"), "{}", messages(&outcome));
 }
 
 /// Some registries send no challenge, and answer 404 for private repositories.
@@ -254,22 +262,23 @@ fn sends_credentials_after_404_without_challenge() {
     let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::None);
     for (root, status) in [(401, 404), (401, 403), (200, 404), (200, 403)] {
         let registry = HandMade::start(&image);
-        registry.twist(move |asked| {
-            if asked.header("authorization").is_some() {
+        registry.twist(move |request| {
+            if request.header("authorization").is_some() {
                 return None;
             }
-            Some(match (asked.path(), root) {
-                ("/v2/", 401) => Answer::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\""),
-                ("/v2/", _) => Answer::json(200, &json!({})),
-                _ => Answer::text(status, "nothing here"),
+            Some(match (request.path(), root) {
+                ("/v2/", 401) => Response::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\""),
+                ("/v2/", _) => Response::json(200, &json!({})),
+                _ => Response::text(status, "nothing here"),
             })
         });
         let login =
             json!({ "repository": registry.repository(), "tag": "latest", "username": "u", "password": "p4ssw0rd" });
         let version = json!({ "tag": "latest", "digest": image.manifest.digest });
         assert_eq!(check("registry-image", &login, None).json(), json!([version]));
-        let offered =
-            |registry: &HandMade| registry.server().asked().iter().filter(|asked| asked.path() == "/v2/").count();
+        let offered = |registry: &HandMade| {
+            registry.server().recorded_requests().iter().filter(|request| request.path() == "/v2/").count()
+        };
         assert_eq!(offered(&registry), 1, "{root} {status}");
         let target = scratch::directory();
         get("registry-image", &login, &version, json!({}), target.path()).succeeded();
@@ -290,12 +299,12 @@ fn falls_back_to_anonymous_when_unrequested_login_is_rejected() {
     for asks_for_tokens in [true, false] {
         let registry = HandMade::start(&image);
         let challenge = format!("Bearer realm=\"{}\",service=\"{}\"", tokens.realm(), TokenServer::SERVICE);
-        registry.twist(move |asked| match (asked.path(), asks_for_tokens) {
-            ("/v2/", true) => Some(Answer::text(401, "").with("WWW-Authenticate", &challenge)),
-            ("/v2/", false) => Some(Answer::json(200, &json!({}))),
-            _ => asked
+        registry.twist(move |request| match (request.path(), asks_for_tokens) {
+            ("/v2/", true) => Some(Response::text(401, "").with("WWW-Authenticate", &challenge)),
+            ("/v2/", false) => Some(Response::json(200, &json!({}))),
+            _ => request
                 .header("authorization")
-                .map(|_| Answer::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\"")),
+                .map(|_| Response::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\"")),
         });
         let source = |tag: &str| {
             let login = json!({ "tag": tag, "username": "u", "password": "n0t-the-password" });
@@ -305,39 +314,41 @@ fn falls_back_to_anonymous_when_unrequested_login_is_rejected() {
         };
         let outcome = check("registry-image", &source("gone"), None);
         assert_eq!(outcome.json(), json!([]), "{asks_for_tokens}");
-        let text = said(&outcome);
+        let text = messages(&outcome);
         let warning = "warning: `127.0.0.1:[PORT]` rejected the credentials, which it did not request";
         assert_eq!(text.matches(warning).count(), 1, "{text}");
         assert!(text.contains("answered 401 Unauthorized"), "{text}");
         assert!(!outcome.stderr.contains("n0t-the-password"), "{}", outcome.stderr);
         let found = check("registry-image", &source("latest"), None);
         assert_eq!(found.json(), json!([{ "tag": "latest", "digest": image.manifest.digest }]));
-        assert_eq!(said(&found), "");
+        assert_eq!(messages(&found), "");
     }
 }
 
 /// The check already has a response, so it does not retry for a registry with errors.
 #[test]
 fn does_not_retry_v2_request_without_challenge() {
-    let busy = || Answer::text(503, "busy");
+    let busy = || Response::text(503, "busy");
     let image = Image::named("x");
     for root_is_busy in [true, false] {
         let (registry, tokens) = (HandMade::start(&image), StandIn::start(move |_| busy()));
         let realm = format!("{}/token", tokens.url().replace("127.0.0.1", "localhost"));
-        registry.twist(move |asked| match (asked.path(), root_is_busy) {
+        registry.twist(move |request| match (request.path(), root_is_busy) {
             ("/v2/", true) => Some(busy()),
             ("/v2/", false) => {
                 let challenge = format!("Bearer realm=\"{realm}\",service=\"x\"");
-                Some(Answer::text(401, "").with("WWW-Authenticate", &challenge))
+                Some(Response::text(401, "").with("WWW-Authenticate", &challenge))
             }
             _ => None,
         });
         let source =
             json!({ "repository": registry.repository(), "tag": "gone", "username": "u", "password": "p4ssw0rd" });
         assert_eq!(check("registry-image", &source, None).json(), json!([]));
-        let asked = |server: &StandIn, path: &str| server.asked().iter().filter(|asked| asked.path() == path).count();
-        assert_eq!(asked(registry.server(), "/v2/"), 1);
-        assert_eq!(asked(&tokens, "/token"), usize::from(!root_is_busy));
+        let request = |server: &StandIn, path: &str| {
+            server.recorded_requests().iter().filter(|request| request.path() == path).count()
+        };
+        assert_eq!(request(registry.server(), "/v2/"), 1);
+        assert_eq!(request(&tokens, "/token"), usize::from(!root_is_busy));
     }
 }
 
@@ -352,8 +363,8 @@ fn exchanges_identity_token_for_access_token() {
         None,
     );
     outcome.succeeded();
-    let asked = tokens.server().asked();
-    let last = asked.last().expect("a request");
+    let request = tokens.server().recorded_requests();
+    let last = request.last().expect("a request");
     assert_eq!((last.method.as_str(), last.form("grant_type").as_deref()), ("POST", Some("refresh_token")));
 }
 
@@ -367,7 +378,7 @@ fn ca_certs_apply_to_all_registries_or_one() {
     };
     let untrusted = with("tag", json!("latest"));
     untrusted.failed();
-    assert!(said(&untrusted).contains("not signed by a trusted authority"), "{}", said(&untrusted));
+    assert!(messages(&untrusted).contains("not signed by a trusted authority"), "{}", messages(&untrusted));
     with("ca_certs", json!([registry.authority()])).succeeded();
     with("ca_certs", json!([{ "domain": registry.host(), "cert": registry.authority() }])).succeeded();
     with("ca_certs", json!([{ "domain": "other.example", "cert": registry.authority() }])).failed();
@@ -403,7 +414,11 @@ fn client_certificate_is_sent_only_to_its_registry() {
         outcome.failed();
         // The client may or may not read the TLS alert before the end of the connection; in both cases it must not try
         // plain HTTP.
-        assert!(said(&outcome).contains("cannot read `localhost:[PORT]/team/app:latest`"), "{}", said(&outcome));
+        assert!(
+            messages(&outcome).contains("cannot read `localhost:[PORT]/team/app:latest`"),
+            "{}",
+            messages(&outcome)
+        );
         assert!(!outcome.stderr.contains("http://"), "{}", outcome.stderr);
         assert!(!outcome.stderr.contains("PRIVATE KEY"), "{}", outcome.stderr);
     }

@@ -10,7 +10,6 @@
 )]
 
 mod acr;
-mod answers;
 mod bad_input;
 mod bounds;
 mod build;
@@ -42,6 +41,7 @@ mod put_tags;
 mod put_trouble;
 mod redirects;
 mod registries;
+mod responses;
 mod support;
 mod unpack;
 mod versions;

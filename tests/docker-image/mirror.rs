@@ -2,11 +2,11 @@
 
 use jetway_tests::registry::image::Image;
 use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
-use crate::support::{check, merge, said};
+use crate::support::{check, merge, messages};
 
 /// A check of an image on Docker Hub with a mirror. A proxy that rejects every connection makes Docker Hub unreachable.
 fn through(mirror: Value, more: Value) -> jetway_tests::verb::Outcome {
@@ -38,9 +38,9 @@ fn mirror_gets_only_its_own_credentials() {
     let outcome = through(json!(registry.host()), json!({}));
     outcome.failed();
     assert!(
-        said(&outcome).starts_with("warning: the mirror failed, falling back to the origin:"),
+        messages(&outcome).starts_with("warning: the mirror failed, falling back to the origin:"),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
     let statuses: Vec<String> = registry.requests().split_off(before);
     assert_eq!(statuses, ["HEAD /v2/library/debian/manifests/12 401"], "it was asked without credentials, once");
@@ -61,17 +61,17 @@ fn uses_plain_http_mirror() {
     let (digest, media_type, bytes) = (image.manifest.digest, image.manifest.media_type, image.manifest.bytes);
     let own = digest.clone();
     // A proxy to a mirror with a public name, so that only the `http://` in its URL allows plain HTTP.
-    let proxy = StandIn::start(move |asked| {
-        if asked.target != "http://mirror.example:5000/v2/library/debian/manifests/12" {
-            return Answer::text(404, "");
+    let proxy = StandIn::start(move |request| {
+        if request.target != "http://mirror.example:5000/v2/library/debian/manifests/12" {
+            return Response::text(404, "");
         }
-        Answer::bytes(200, &media_type, bytes.clone()).with("Docker-Content-Digest", &own)
+        Response::bytes(200, &media_type, bytes.clone()).with("Docker-Content-Digest", &own)
     });
     let source = json!({ "repository": "debian", "tag": "12", "registry_mirror": "http://mirror.example:5000" });
     let check = Verb::check("registry-image").request(&json!({ "source": source }));
     let outcome = check.env("HTTPS_PROXY", "http://127.0.0.1:9").env("HTTP_PROXY", &proxy.url()).run();
     assert_eq!(outcome.json(), json!([{ "tag": "12", "digest": digest }]));
-    assert_eq!(proxy.asked().len(), 1);
+    assert_eq!(proxy.recorded_requests().len(), 1);
 }
 
 #[test]

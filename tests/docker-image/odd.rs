@@ -7,7 +7,7 @@ use jetway_tests::registry::hand_made::{HandMade, answer};
 use jetway_tests::registry::image::{Blob, Compression, INDEX, Image};
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Fault, StandIn};
+use jetway_tests::stand_in::{Fault, Response, StandIn};
 use jetway_tests::tls_cases;
 use serde_json::json;
 
@@ -24,9 +24,9 @@ fn rejects_endlessly_nested_indexes_in_every_format() {
     }
     let registry = HandMade::start(&image);
     let known = manifests.clone();
-    registry.twist(move |asked| {
-        let manifest = known.iter().find(|manifest| asked.path().ends_with(&manifest.digest))?;
-        Some(Answer::bytes(200, &manifest.media_type, manifest.bytes.clone()))
+    registry.twist(move |request| {
+        let manifest = known.iter().find(|manifest| request.path().ends_with(&manifest.digest))?;
+        Some(Response::bytes(200, &manifest.media_type, manifest.bytes.clone()))
     });
     let source = json!({ "repository": registry.repository() });
     for (depth, format, is_taken) in [
@@ -57,9 +57,9 @@ fn rejects_endlessly_nested_indexes_in_every_format() {
 fn retries_manifest_and_tag_list_that_were_cut_off() {
     let image = Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::None);
     let list = |registry: &HandMade| {
-        registry.twist(|asked| {
-            let is_list = asked.path().ends_with("/tags/list");
-            is_list.then(|| Answer::json(200, &json!({ "name": "team/app", "tags": ["1.0.0", "latest"] })))
+        registry.twist(|request| {
+            let is_list = request.path().ends_with("/tags/list");
+            is_list.then(|| Response::json(200, &json!({ "name": "team/app", "tags": ["1.0.0", "latest"] })))
         });
     };
     for fault in [Fault::CutBody(10), Fault::StallBody(10)] {
@@ -80,7 +80,12 @@ fn retries_manifest_and_tag_list_that_were_cut_off() {
         outcome.failed();
         assert!(outcome.stderr.contains("cannot list the tags of"), "{}", outcome.stderr);
         let lists = |registry: &HandMade| {
-            registry.server().asked().iter().filter(|asked| asked.path().ends_with("/tags/list")).count()
+            registry
+                .server()
+                .recorded_requests()
+                .iter()
+                .filter(|request| request.path().ends_with("/tags/list"))
+                .count()
         };
         assert_eq!(lists(&registry), 3);
     }
@@ -90,23 +95,23 @@ fn retries_manifest_and_tag_list_that_were_cut_off() {
 fn requests_next_page_over_tls_behind_tls_proxy() {
     let image = Image::named("x");
     let own = image.clone();
-    let server = StandIn::start_tls(move |asked| {
-        if !asked.path().ends_with("/tags/list") {
-            let mut asked = asked.clone();
-            asked.target = asked.target.replace("/1.0.0", "/latest").replace("/2.0.0", "/latest");
-            return answer(&own, &asked);
+    let server = StandIn::start_tls(move |request| {
+        if !request.path().ends_with("/tags/list") {
+            let mut request = request.clone();
+            request.target = request.target.replace("/1.0.0", "/latest").replace("/2.0.0", "/latest");
+            return answer(&own, &request);
         }
-        if asked.query("last").is_some() {
-            return Answer::json(200, &json!({ "tags": ["2.0.0"] }));
+        if request.query("last").is_some() {
+            return Response::json(200, &json!({ "tags": ["2.0.0"] }));
         }
-        let host = asked.header("host").unwrap_or_default();
+        let host = request.header("host").unwrap_or_default();
         let link = format!("<http://{host}/v2/team/app/tags/list?last=1.0.0&n=1>; rel=\"next\"");
-        Answer::json(200, &json!({ "tags": ["1.0.0"] })).with("Link", &link)
+        Response::json(200, &json!({ "tags": ["1.0.0"] })).with("Link", &link)
     });
     let host = server.url().replace("https://", "");
     let source = json!({ "repository": format!("{host}/team/app"), "ca_certs": [server.authority()] });
     check("registry-image", &source, None).succeeded();
-    assert_eq!(server.asked().iter().filter(|asked| asked.path().ends_with("/tags/list")).count(), 2);
+    assert_eq!(server.recorded_requests().iter().filter(|request| request.path().ends_with("/tags/list")).count(), 2);
 }
 
 #[test]
@@ -117,7 +122,7 @@ fn rejects_foreign_layers_in_archives() {
     {
         let registry = HandMade::start(&image);
         let digest = foreign.digest.clone();
-        registry.twist(move |asked| asked.path().ends_with(&digest).then(|| Answer::text(404, "")));
+        registry.twist(move |request| request.path().ends_with(&digest).then(|| Response::text(404, "")));
         let source = json!({ "repository": registry.repository() });
         let version = json!({ "tag": "latest", "digest": image.manifest.digest });
         let target = scratch::directory();
@@ -154,10 +159,10 @@ fn rejects_range_after_the_requested_offset() {
     let image = Image::of_archives(&json!({}), std::slice::from_ref(&layer), Compression::None);
     let registry = HandMade::start(&image);
     let digest = image.layers[0].digest.clone();
-    registry.twist(move |asked| {
-        let part = Answer::bytes(206, "application/octet-stream", &layer[5..]);
+    registry.twist(move |request| {
+        let part = Response::bytes(206, "application/octet-stream", &layer[5..]);
         let range = format!("bytes 5-{}/{}", layer.len() - 1, layer.len());
-        asked.path().ends_with(&digest).then(|| part.with("Content-Range", &range))
+        request.path().ends_with(&digest).then(|| part.with("Content-Range", &range))
     });
     let outcome = fetch(&registry, &image, json!({}), scratch::directory().path());
     outcome.failed();

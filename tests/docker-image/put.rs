@@ -11,7 +11,7 @@ use jetway_tests::scratch;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{merge, put, said, source};
+use crate::support::{merge, messages, put, source};
 
 /// A program for x86-64 that ends with the status 42: an ELF header, one segment, twelve bytes of code.
 const PROGRAM: [u8; 132] = {
@@ -296,11 +296,11 @@ fn load_selects_by_id_and_load_file_by_name() {
     let named = json!({ "load_file": "build/image", "load_repository": "other" });
     let outcome = put("docker-image", &source, &named, inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("the archive has no image `other:latest`"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("the archive has no image `other:latest`"), "{}", messages(&outcome));
     fs::write(directory.join("image-id"), sha256(b"other")).unwrap();
     let outcome = put("docker-image", &source, &json!({ "load": "build" }), inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("of `image-id`"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("of `image-id`"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn import_file_is_reproducible() {
     fs::write(inputs.path().join("text"), "no archive".repeat(200)).unwrap();
     let outcome = import("text");
     outcome.failed();
-    assert!(said(&outcome).contains("it is not a tar archive"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("it is not a tar archive"), "{}", messages(&outcome));
     // Empty files are not images.
     fs::write(inputs.path().join("empty"), "").unwrap();
     fs::write(inputs.path().join("page"), format!("<html>{}", "x".repeat(2000))).unwrap();
@@ -331,7 +331,7 @@ fn import_file_is_reproducible() {
     for file in ["empty", "page", "directory", "nothing.gz"] {
         let outcome = import(file);
         outcome.failed();
-        assert!(said(&outcome).contains(file), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(file), "{}", messages(&outcome));
     }
     assert!(!registry.requests().split_off(before).iter().any(|request| request.starts_with("PUT")));
     if require(Layer::Engine) {
@@ -366,7 +366,7 @@ fn mounts_blobs_of_same_registry_and_copies_others() {
     let missing = json!({ "pull_repository": registry.repository("base/image"), "pull_tag": "4" });
     let outcome = put("docker-image", &source(&other, "team/app", json!({})), &missing, inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("has no tag `4`"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("has no tag `4`"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -381,6 +381,6 @@ fn sends_credentials_for_push_when_challenged() {
     keys["password"] = json!("n0t-the-password");
     let outcome = put("registry-image", &source(&registry, "team/app", keys), &params, inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("rejected the credentials"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("rejected the credentials"), "{}", messages(&outcome));
     assert!(!outcome.stderr.contains("n0t-the-password"));
 }

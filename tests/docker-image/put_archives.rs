@@ -13,7 +13,7 @@ use jetway_tests::verb::Runner;
 use serde_json::{Value, json};
 
 use crate::put::{image, save, tar};
-use crate::support::{get, put, said, source};
+use crate::support::{get, messages, put, source};
 
 /// An archive of `docker save` with these layers.
 fn archive(path: &Path, config: &[u8], layers: &[&[u8]], sources: &Value) {
@@ -138,7 +138,11 @@ fn layout_may_omit_layers_that_the_registry_has() {
     let params = json!({ "image": "layout" });
     let outcome = put("registry-image", &source, &params, inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("is missing locally and in `localhost:[PORT]/team/app`"), "{}", said(&outcome));
+    assert!(
+        messages(&outcome).contains("is missing locally and in `localhost:[PORT]/team/app`"),
+        "{}",
+        messages(&outcome)
+    );
     registry.client().put_blob("team/app", base);
     let answer = put("registry-image", &source, &params, inputs.path()).json();
     assert_eq!(answer["version"]["digest"], json!(image.manifest.digest));
@@ -164,7 +168,7 @@ fn copies_build_cache_index_byte_for_byte() {
     assert_eq!(registry.manifest("team/copy:latest"), Some(cache.manifest.bytes.clone()));
     let outcome = get("registry-image", &source("team/cache"), &version, json!({}), scratch::directory().path());
     outcome.failed();
-    assert!(said(&outcome).contains("has no image for"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("has no image for"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -186,7 +190,7 @@ fn accepts_paths_with_a_leading_slash() {
     assert!(registry.manifest("team/app:a").is_some());
     let outcome = put("registry-image", &source, &json!({ "image": "/../layout" }), inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("must stay inside the directory of the inputs"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("must stay inside the directory of the inputs"), "{}", messages(&outcome));
 }
 
 /// concourse/registry-image-resource#345: users confuse the files that a build task writes.
@@ -200,7 +204,7 @@ fn wrong_path_lists_available_paths() {
     let problem = |path: &str| {
         let outcome = put("registry-image", &source, &json!({ "image": path }), inputs.path());
         outcome.failed();
-        said(&outcome)
+        messages(&outcome)
     };
     assert!(problem("image").contains("hint: did you mean `image/image.tar`?"), "{}", problem("image"));
     assert!(problem("image/x.tar").contains("hint: available paths: `image/image.tar`"), "{}", problem("image/x.tar"));
@@ -341,7 +345,7 @@ fn pushes_archives_of_other_tools() {
         let source = json!({ "repository": registry.repository("team/app"), "tag": "1" });
         let outcome = put("registry-image", &source, &json!({ "image": "image.tar" }), inputs.path());
         if case == "tags in a text" && outcome.code != Some(0) {
-            assert!(said(&outcome).contains("manifest.json"), "{case}: {}", said(&outcome));
+            assert!(messages(&outcome).contains("manifest.json"), "{case}: {}", messages(&outcome));
             continue;
         }
         assert_eq!(outcome.code, Some(0), "{case}: {}", outcome.stderr);

@@ -9,7 +9,7 @@ use jetway_tests::scratch;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{check, put, said, source};
+use crate::support::{check, messages, put, source};
 
 /// Inputs with an image and tag files.
 fn inputs() -> TempDir {
@@ -85,7 +85,7 @@ fn rejects_missing_or_invalid_tag() {
     let refused = |params: Value| {
         let outcome = put("registry-image", &source(&registry, "team/app", json!({})), &params, inputs.path());
         outcome.failed();
-        said(&outcome)
+        messages(&outcome)
     };
     let text = refused(json!({ "image": "image" }));
     assert!(text.starts_with("error: the put has no tag to push\nhint: set `tag` in the source, or"), "{text}");
@@ -105,12 +105,12 @@ fn sets_all_tags_to_one_manifest() {
         let of = |keys: Value, params: Value| tags(kind, &registry, keys, params);
         let params = json!({ "tags": ["1.10", "edge"], "tags_file": "more", "tag_prefix": "v", "tag_as_latest": true });
         assert_eq!(of(json!({ "tag": "x" }), params), "1.10 edge vone vtwo vthree latest", "{kind}");
-        let asked = registry.requests();
-        let of = |start: &str| asked.iter().filter(|request| request.starts_with(start)).count();
+        let request = registry.requests();
+        let of = |start: &str| request.iter().filter(|request| request.starts_with(start)).count();
         // One upload for each blob, and one manifest request for each tag.
-        assert_eq!(of("POST /v2/team/app/blobs/uploads/"), 1, "{asked:#?}");
-        assert_eq!(of("PUT /v2/team/app/manifests/sha256:"), 0, "{asked:#?}");
-        assert_eq!(of("PUT /v2/team/app/manifests/"), 6, "{asked:#?}");
+        assert_eq!(of("POST /v2/team/app/blobs/uploads/"), 1, "{request:#?}");
+        assert_eq!(of("PUT /v2/team/app/manifests/sha256:"), 0, "{request:#?}");
+        assert_eq!(of("PUT /v2/team/app/manifests/"), 6, "{request:#?}");
         let digest = |tag: &str| {
             let outcome = check("registry-image", &source(&registry, "team/app", json!({ "tag": tag })), None);
             outcome.json()[0]["digest"].clone()
@@ -131,7 +131,7 @@ fn rejects_tags_with_tag_file() {
         crate::support::merge(&mut all, params);
         let outcome = put("docker-image", &source(&registry, "team/app", json!({})), &all, inputs.path());
         outcome.failed();
-        said(&outcome)
+        messages(&outcome)
     };
     let beside = "excludes `tag_file`, a file with one tag: set `additional_tags` to a file with more tags";
     let text = refused(json!({ "tags": ["a"], "tag_file": "tag" }));
@@ -153,7 +153,7 @@ fn rejected_tag_fails_and_reports_pushed_tags() {
     let params = json!({ "image": "image", "additional_tags": "more" });
     let outcome = put("registry-image", &json!({ "repository": proxy.repository("team/app") }), &params, inputs.path());
     outcome.failed();
-    let text = said(&outcome);
+    let text = messages(&outcome);
     assert!(text.contains("cannot push `localhost:[PORT]/team/app:two`"), "{text}");
     assert!(
         text.contains(

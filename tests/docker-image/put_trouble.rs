@@ -9,13 +9,13 @@ use jetway_tests::registry::image::{Compression, Image, sha256};
 use jetway_tests::registry::proxy::{Proxy, Trouble};
 use jetway_tests::registry::receiver::Receiver;
 use jetway_tests::registry::{Registry, run};
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use jetway_tests::verb::{Container, Verb};
 use jetway_tests::{process, scratch};
 use serde_json::{Value, json};
 
 use crate::put::{image, noise, save, tar};
-use crate::support::{put, said, source};
+use crate::support::{messages, put, source};
 
 /// Debian's registry discards a partial upload, so the upload starts again.
 #[test]
@@ -131,7 +131,7 @@ fn fails_when_upload_is_always_cut_off() {
     let keys = json!({ "repository": proxy.repository("team/app"), "tag": "1" });
     let outcome = put("registry-image", &keys, &json!({ "image": "image" }), inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("cannot upload `sha256:"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("cannot upload `sha256:"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn refused(registry: &Registry, params: Value, inputs: &Path) -> String {
     let outcome = put("registry-image", &source(registry, "team/app", json!({ "tag": "1" })), &params, inputs);
     outcome.failed();
     assert!(!registry.requests().iter().any(|request| request.starts_with("PUT /v2/team/app/manifests/")));
-    said(&outcome)
+    messages(&outcome)
 }
 
 #[track_caller]
@@ -285,8 +285,8 @@ fn rejects_compressed_layer_that_does_not_match_configuration() {
             outcome.succeeded();
         } else {
             outcome.failed();
-            says(&said(&outcome), "cannot upload layer `sha256:");
-            says(&said(&outcome), "the image's configuration requires sha256:");
+            says(&messages(&outcome), "cannot upload layer `sha256:");
+            says(&messages(&outcome), "the image's configuration requires sha256:");
         }
     }
 }
@@ -294,19 +294,19 @@ fn rejects_compressed_layer_that_does_not_match_configuration() {
 /// Some registries answer a HEAD with another length.
 #[test]
 fn uploads_blob_when_registry_has_another_length() {
-    let registry = StandIn::start(|asked| match (asked.method.as_str(), asked.path()) {
-        ("HEAD", path) if path.contains("/blobs/") => Answer::bytes(200, "application/octet-stream", [0; 3]),
-        ("POST", path) => Answer::text(202, "").with("Location", &format!("{path}1")),
-        ("PATCH", path) => Answer::text(202, "").with("Location", path),
-        ("PUT", _) => Answer::text(201, ""),
-        _ => Answer::text(404, ""),
+    let registry = StandIn::start(|request| match (request.method.as_str(), request.path()) {
+        ("HEAD", path) if path.contains("/blobs/") => Response::bytes(200, "application/octet-stream", [0; 3]),
+        ("POST", path) => Response::text(202, "").with("Location", &format!("{path}1")),
+        ("PATCH", path) => Response::text(202, "").with("Location", path),
+        ("PUT", _) => Response::text(201, ""),
+        _ => Response::text(404, ""),
     });
     let image = image(&[tar("own", b"own")]);
     let inputs = scratch::directory();
     image.write_layout(&inputs.path().join("image"));
     let keys = json!({ "repository": format!("{}/team/app", registry.url().replace("http://", "")), "tag": "1" });
     put("registry-image", &keys, &json!({ "image": "image" }), inputs.path()).succeeded();
-    let sent = |method: &str| registry.asked().iter().filter(|asked| asked.method == method).count();
+    let sent = |method: &str| registry.recorded_requests().iter().filter(|request| request.method == method).count();
     assert_eq!(sent("PATCH"), 2, "the layer and the configuration");
 }
 
@@ -355,6 +355,6 @@ fn requires_exactly_one_existing_image() {
     for params in [json!({ "image": "x.tar" }), json!({ "build": "x" })] {
         let outcome = put("registry-image", &trusted, &params, inputs.path());
         outcome.failed();
-        says(&said(&outcome), "`content_trust` (Notary v1 signatures) is not supported");
+        says(&messages(&outcome), "`content_trust` (Notary v1 signatures) is not supported");
     }
 }

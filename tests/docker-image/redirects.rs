@@ -5,10 +5,10 @@ use jetway_tests::registry::image::{Compression, Image};
 use jetway_tests::registry::memory::{Memory, error};
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Asked, StandIn};
+use jetway_tests::stand_in::{RecordedRequest, Response, StandIn};
 use serde_json::json;
 
-use crate::support::{check, get, merge, put, read, said};
+use crate::support::{check, get, merge, messages, put, read};
 
 fn image() -> Image {
     Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, b"x").finish()], Compression::Gzip)
@@ -17,10 +17,10 @@ fn image() -> Image {
 /// A blob store that serves the blobs of an image by digest.
 fn store(image: &Image) -> StandIn {
     let image = image.clone();
-    StandIn::start(move |asked| {
-        let digest = asked.path().trim_start_matches('/');
+    StandIn::start(move |request| {
+        let digest = request.path().trim_start_matches('/');
         let blob = image.layers.iter().chain([&image.config]).find(|blob| blob.digest == digest);
-        blob.map_or_else(|| Answer::text(404, ""), |blob| part(&blob.bytes, asked))
+        blob.map_or_else(|| Response::text(404, ""), |blob| part(&blob.bytes, request))
     })
 }
 
@@ -31,12 +31,12 @@ fn fetches_blobs_from_store_over_plain_http() {
     let (store, registry) = (store(&image), Memory::start_tls());
     registry.hold(&image, "team/app", "latest");
     let url = store.url();
-    registry.twist(move |asked| {
-        if asked.header("authorization").is_none() {
-            return Some(Answer::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\""));
+    registry.twist(move |request| {
+        if request.header("authorization").is_none() {
+            return Some(Response::text(401, "").with("WWW-Authenticate", "Basic realm=\"x\""));
         }
-        let (_, digest) = asked.path().split_once("/blobs/sha256:")?;
-        Some(Answer::text(307, "").with("Location", &format!("{url}/sha256:{digest}")))
+        let (_, digest) = request.path().split_once("/blobs/sha256:")?;
+        Some(Response::text(307, "").with("Location", &format!("{url}/sha256:{digest}")))
     });
     let source = json!({
         "repository": registry.repository("team/app"), "ca_certs": [registry.server().authority()],
@@ -46,7 +46,7 @@ fn fetches_blobs_from_store_over_plain_http() {
     let target = scratch::directory();
     get("registry-image", &source, &version, json!({}), target.path()).succeeded();
     assert_eq!(read(target.path(), "rootfs/a"), "x");
-    assert!(store.asked().iter().all(|asked| asked.header("authorization").is_none()));
+    assert!(store.recorded_requests().iter().all(|request| request.header("authorization").is_none()));
 }
 
 /// google/go-containerregistry#2333: a gateway redirects all requests to another registry, which returns tokens without
@@ -58,15 +58,15 @@ fn follows_gateway_to_another_registry() {
     own.hold(&image, "team/app", "latest");
     let host = own.server().url().replace("127.0.0.1", "localhost");
     let realm = format!("{host}/token");
-    own.twist(move |asked| {
-        if asked.path() == "/token" {
-            return Some(Answer::json(200, &json!({ "token": "t0ken" })));
+    own.twist(move |request| {
+        if request.path() == "/token" {
+            return Some(Response::json(200, &json!({ "token": "t0ken" })));
         }
         let challenge = format!("Bearer realm=\"{realm}\",service=\"x\"");
-        (asked.header("authorization") != Some("Bearer t0ken"))
+        (request.header("authorization") != Some("Bearer t0ken"))
             .then(|| error(401, "UNAUTHORIZED").with("WWW-Authenticate", &challenge))
     });
-    gateway.twist(move |asked| Some(Answer::text(307, "").with("Location", &format!("{host}{}", asked.target))));
+    gateway.twist(move |request| Some(Response::text(307, "").with("Location", &format!("{host}{}", request.target))));
     let source = json!({ "repository": gateway.repository("team/app"), "tag": "latest" });
     let version = json!({ "tag": "latest", "digest": image.manifest.digest });
     assert_eq!(check("registry-image", &source, None).json(), json!([version]));
@@ -83,8 +83,9 @@ fn follows_gateway_to_another_registry() {
     let mut with_login = source.clone();
     merge(&mut with_login, json!({ "username": "u", "password": "p4ssw0rd-of-u" }));
     check("registry-image", &with_login, None).succeeded();
-    let basic = |asked: &Asked| asked.header("authorization").is_some_and(|header| header.starts_with("Basic"));
-    assert!(!own.server().asked().iter().any(basic));
+    let basic =
+        |request: &RecordedRequest| request.header("authorization").is_some_and(|header| header.starts_with("Basic"));
+    assert!(!own.server().recorded_requests().iter().any(basic));
 }
 
 #[test]
@@ -93,12 +94,12 @@ fn uploads_blob_after_rejected_mount() {
         let registry = Memory::start();
         let image = image();
         registry.hold(&image, "team/base", "latest");
-        registry.twist(move |asked| {
+        registry.twist(move |request| {
             // Blobs of another repository are not visible in this repository.
-            if asked.method == "HEAD" && asked.path().contains("/team/app/blobs/") {
-                return Some(Answer::text(404, ""));
+            if request.method == "HEAD" && request.path().contains("/team/app/blobs/") {
+                return Some(Response::text(404, ""));
             }
-            asked.query("mount").map(|_| error(status, "UNSUPPORTED"))
+            request.query("mount").map(|_| error(status, "UNSUPPORTED"))
         });
         let inputs = scratch::directory();
         let source = json!({ "repository": registry.repository("team/app"), "tag": "latest" });
@@ -116,11 +117,11 @@ fn uploads_blob_if_store_rejects_head() {
         let registry = Memory::start();
         let image = image();
         registry.hold(&image, "team/old", "latest");
-        let store = StandIn::start(move |_| Answer::text(status, "SignatureDoesNotMatch"));
+        let store = StandIn::start(move |_| Response::text(status, "SignatureDoesNotMatch"));
         let url = store.url();
-        registry.twist(move |asked| {
-            let is_blob = asked.method == "HEAD" && asked.path().contains("/blobs/");
-            is_blob.then(|| Answer::text(307, "").with("Location", &format!("{url}/x")))
+        registry.twist(move |request| {
+            let is_blob = request.method == "HEAD" && request.path().contains("/blobs/");
+            is_blob.then(|| Response::text(307, "").with("Location", &format!("{url}/x")))
         });
         let inputs = scratch::directory();
         image.write_layout(&inputs.path().join("layout"));
@@ -154,9 +155,9 @@ fn fetches_foreign_layer_from_url_in_the_manifest() {
         get("registry-image", &source, &version, json!({ "format": format }), target.path()).succeeded();
         assert!(target.path().join(file).exists(), "{format}");
     }
-    assert!(store.asked().iter().all(|asked| asked.header("authorization").is_none()));
+    assert!(store.recorded_requests().iter().all(|request| request.header("authorization").is_none()));
     // The content must match the manifest.
-    let liar = StandIn::start(|_| Answer::text(200, "something else"));
+    let liar = StandIn::start(|_| Response::text(200, "something else"));
     manifest["layers"][0]["urls"] = json!([format!("{}/x", liar.url())]);
     image.manifest = jetway_tests::registry::image::Blob::new(&image.manifest.media_type.clone(), manifest.to_string());
     registry.hold(&image, "team/app", "latest");
@@ -164,7 +165,7 @@ fn fetches_foreign_layer_from_url_in_the_manifest() {
     let version = json!({ "tag": "latest", "digest": image.manifest.digest });
     let outcome = get("registry-image", &source, &version, json!({}), scratch::directory().path());
     outcome.failed();
-    assert!(said(&outcome).contains("bytes of it; the manifest requires"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("bytes of it; the manifest requires"), "{}", messages(&outcome));
 }
 
 /// An image with a layer of this type and these URLs.
@@ -185,7 +186,7 @@ const FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip
 fn tries_each_url_of_a_foreign_layer() {
     let plain = image();
     let (good, empty, liar) =
-        (store(&plain), StandIn::start(|_| Answer::text(404, "")), StandIn::start(|_| Answer::text(200, "other")));
+        (store(&plain), StandIn::start(|_| Response::text(404, "")), StandIn::start(|_| Response::text(200, "other")));
     let layer = &plain.layers[0].digest;
     let nowhere = "http://127.0.0.1:1/layer".to_owned();
     let urls = ["no address".to_owned(), nowhere, empty.url(), liar.url(), format!("{}/{layer}", good.url())];
@@ -199,8 +200,8 @@ fn tries_each_url_of_a_foreign_layer() {
     get("registry-image", &source, &version, json!({}), target.path()).succeeded();
     assert_eq!(read(target.path(), "rootfs/a"), "x");
     for server in [&good, &empty, &liar] {
-        assert!(server.asked().iter().all(|asked| asked.header("authorization").is_none()));
-        assert_eq!(server.asked().len(), 1);
+        assert!(server.recorded_requests().iter().all(|request| request.header("authorization").is_none()));
+        assert_eq!(server.recorded_requests().len(), 1);
     }
 }
 
@@ -216,7 +217,7 @@ fn reports_unreachable_host_of_foreign_layer() {
         let outcome = get("registry-image", &source, &version, json!({}), scratch::directory().path());
         outcome.failed();
         assert!(outcome.stderr.contains("127.0.0.1:1/layer"), "{}", outcome.stderr);
-        assert!(said(&outcome).contains("hint: the layer is stored outside the registry"), "{}", outcome.stderr);
+        assert!(messages(&outcome).contains("hint: the layer is stored outside the registry"), "{}", outcome.stderr);
         assert!(!outcome.stderr.contains("check that the repository"), "{}", outcome.stderr);
     }
 }
@@ -224,7 +225,7 @@ fn reports_unreachable_host_of_foreign_layer() {
 /// Newer base images of Windows have no `urls`, and most registries also store non-distributable layers.
 #[test]
 fn prefers_the_registry_for_foreign_layers() {
-    let elsewhere = StandIn::start(|_| Answer::text(404, ""));
+    let elsewhere = StandIn::start(|_| Response::text(404, ""));
     for (media_type, urls) in [
         (FOREIGN, vec![elsewhere.url()]),
         (FOREIGN, vec![]),
@@ -239,5 +240,5 @@ fn prefers_the_registry_for_foreign_layers() {
         get("registry-image", &source, &version, json!({}), target.path()).succeeded();
         assert_eq!(read(target.path(), "rootfs/a"), "x");
     }
-    assert_eq!(elsewhere.asked().len(), 0);
+    assert_eq!(elsewhere.recorded_requests().len(), 0);
 }

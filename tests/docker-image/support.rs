@@ -55,8 +55,8 @@ pub(crate) fn tags(outcome: &Outcome) -> Vec<String> {
 }
 
 /// The output on standard error, without colours, ports and the digests of this run.
-pub(crate) fn said(outcome: &Outcome) -> String {
+pub(crate) fn messages(outcome: &Outcome) -> String {
     let rendered = outcome.view().render();
-    let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
-    said.to_owned()
+    let (_, messages) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
+    messages.to_owned()
 }

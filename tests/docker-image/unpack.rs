@@ -153,9 +153,9 @@ fn reads_configs_of_other_tools() {
     ] {
         let image = Image::new(&config, vec![layer.clone()]);
         registry.hold(&image, "team/app", "b-1");
-        registry.twist(|asked| {
+        registry.twist(|request| {
             let list = json!({ "name": "team/app", "tags": ["b-1"] });
-            asked.path().ends_with("/tags/list").then(|| jetway_tests::stand_in::Answer::json(200, &list))
+            request.path().ends_with("/tags/list").then(|| jetway_tests::stand_in::Response::json(200, &list))
         });
         let repository = registry.repository("team/app");
         let version = json!({ "tag": "b-1", "digest": image.manifest.digest });

@@ -4,7 +4,7 @@ use jetway_tests::registry::Registry;
 use jetway_tests::registry::image::{Image, MANIFEST};
 use serde_json::{Value, json};
 
-use crate::support::{check, said, source, tags};
+use crate::support::{check, messages, source, tags};
 
 const PATH: &str = "team/app";
 
@@ -139,7 +139,7 @@ mod by_version {
         let outcome = check("registry-image", &source(&Registry::start(), "no/such", json!({})), None);
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: `localhost:[PORT]` has no repository `no/such`\n\
              hint: the registry may also hide a repository that these credentials cannot read\n"
         );
@@ -236,7 +236,7 @@ mod by_pattern {
         ] {
             let outcome = check("registry-image", &source(&registry, PATH, keys), None);
             outcome.failed();
-            assert!(said(&outcome).contains(problem), "{}", said(&outcome));
+            assert!(messages(&outcome).contains(problem), "{}", messages(&outcome));
         }
         assert_eq!(registry.requests().len(), 0);
     }
@@ -260,7 +260,7 @@ mod cost {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use jetway_tests::stand_in::{Answer, StandIn};
+    use jetway_tests::stand_in::{Response, StandIn};
 
     use super::*;
 
@@ -322,11 +322,11 @@ mod cost {
         const PAGES: usize = 5;
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let highest = Arc::clone(&most);
-        let server = StandIn::start(move |asked| {
-            if asked.path().ends_with("/tags/list") {
-                let page: usize = asked.query("last").map_or(0, |last| last.parse().unwrap());
+        let server = StandIn::start(move |request| {
+            if request.path().ends_with("/tags/list") {
+                let page: usize = request.query("last").map_or(0, |last| last.parse().unwrap());
                 let tags: Vec<String> = (0..8).map(|patch| format!("1.{page}.{patch}")).collect();
-                let answer = Answer::json(200, &json!({ "name": PATH, "tags": tags }));
+                let answer = Response::json(200, &json!({ "name": PATH, "tags": tags }));
                 let link = format!("</v2/team/app/tags/list?last={}&n=8>; rel=\"next\"", page + 1);
                 return if page + 1 < PAGES { answer.with("Link", &link) } else { answer };
             }
@@ -334,14 +334,15 @@ mod cost {
             // Long enough for the other concurrent requests to arrive.
             std::thread::sleep(Duration::from_millis(50));
             now.fetch_sub(1, Ordering::SeqCst);
-            let digest = digest(asked.path());
-            Answer::text(200, "").with("Docker-Content-Digest", &digest)
+            let digest = digest(request.path());
+            Response::text(200, "").with("Docker-Content-Digest", &digest)
         });
         let host = server.url().replace("http://", "");
         let outcome = check("registry-image", &json!({ "repository": format!("{host}/team/app") }), None);
         assert_eq!(tags(&outcome).len(), PAGES * 8);
         assert_eq!((tags(&outcome)[0].as_str(), tags(&outcome)[39].as_str()), ("1.0.0", "1.4.7"));
-        let lists = server.asked().into_iter().filter(|asked| asked.path().ends_with("/tags/list")).count();
+        let lists =
+            server.recorded_requests().into_iter().filter(|request| request.path().ends_with("/tags/list")).count();
         assert_eq!(lists, PAGES);
         let most = most.load(Ordering::SeqCst);
         assert!((2..=8).contains(&most), "{most} at once");
@@ -349,13 +350,13 @@ mod cost {
 
     #[test]
     fn fails_on_next_page_elsewhere_or_loop() {
-        let other = StandIn::start(|_| Answer::json(200, &json!({ "tags": ["2.0.0"] })));
+        let other = StandIn::start(|_| Response::json(200, &json!({ "tags": ["2.0.0"] })));
         let page = |link: String| {
-            StandIn::start(move |asked| {
-                if !asked.path().ends_with("/tags/list") {
-                    return Answer::text(404, "");
+            StandIn::start(move |request| {
+                if !request.path().ends_with("/tags/list") {
+                    return Response::text(404, "");
                 }
-                Answer::json(200, &json!({ "tags": ["1.0.0"] })).with("Link", &format!("<{link}>; rel=\"next\""))
+                Response::json(200, &json!({ "tags": ["1.0.0"] })).with("Link", &format!("<{link}>; rel=\"next\""))
             })
         };
         for (link, says) in [
@@ -372,8 +373,8 @@ mod cost {
                 json!({ "repository": format!("{host}/team/app"), "username": "u", "password": "p4ssw0rd-of-u" });
             let outcome = check("registry-image", &source, None);
             outcome.failed();
-            assert!(said(&outcome).contains(says), "{}", said(&outcome));
+            assert!(messages(&outcome).contains(says), "{}", messages(&outcome));
         }
-        assert_eq!(other.asked(), []);
+        assert_eq!(other.recorded_requests(), []);
     }
 }

@@ -152,8 +152,8 @@ fn tests_a_commit_pushes_its_images_and_releases_a_tag() {
     let build = worker.run("release").expect("a tag");
     build.ended(Status::Succeeded);
     assert_eq!(build.versions["release-tag"]["ref"], "v1.4.0", "{:?}", build.versions);
-    let asked = format!("releasing: release VERSION=1.4.0 REGISTRY={} PUSH=1\n", world.registry.host());
-    assert!(build.log.contains(&asked), "{}", build.log);
+    let request = format!("releasing: release VERSION=1.4.0 REGISTRY={} PUSH=1\n", world.registry.host());
+    assert!(build.log.contains(&request), "{}", build.log);
     let heard = world.heard();
     assert!(heard.len() == 1 && heard[0].contains("Jetway 1.4.0 is released."), "{heard:?}");
 }

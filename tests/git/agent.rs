@@ -13,7 +13,7 @@ use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
 use crate::secrecy::{assert_no_private_file, assert_no_secret_in_output, assert_no_secret_in_processes};
-use crate::support::{check, history, refs, request, said, source, with};
+use crate::support::{check, history, messages, refs, request, source, with};
 
 /// A server that appends the keys of the forwarded agent to `report` before it serves a repository.
 fn server_that_lists_agent_keys(key: &KeyPair, report: &Path) -> SshGit {
@@ -178,9 +178,9 @@ mod known_hosts {
             let outcome = check(&with(source.clone(), json!({ "known_hosts": lines })), None);
             outcome.failed();
             assert_no_secret_in_output(&outcome, &[&server.deploy_key().private]);
-            let said = said(&outcome);
-            assert!(said.contains("Host key verification failed."), "{said}");
-            assert!(said.contains("hint: the server's host key does not match `known_hosts`"), "{said}");
+            let messages = messages(&outcome);
+            assert!(messages.contains("Host key verification failed."), "{messages}");
+            assert!(messages.contains("hint: the server's host key does not match `known_hosts`"), "{messages}");
         }
     }
 
@@ -189,6 +189,6 @@ mod known_hosts {
         let outcome = check(&with(source("git@host:x"), json!({ "known_hosts": "# x\nssh-ed25519 AAAA" })), None);
         outcome.failed();
         let expected = "`source.known_hosts`: line 2 is not a `known_hosts` line";
-        assert!(said(&outcome).contains(expected), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(expected), "{}", messages(&outcome));
     }
 }

@@ -8,7 +8,7 @@ use jetway_tests::scratch;
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{check, history, refs, request, said, serve, source, with};
+use crate::support::{check, history, messages, refs, request, serve, source, with};
 
 /// The program and release in error messages about requests.
 const PROGRAM: &str = concat!("jetway-git ", env!("CARGO_PKG_VERSION"));
@@ -16,7 +16,7 @@ const PROGRAM: &str = concat!("jetway-git ", env!("CARGO_PKG_VERSION"));
 #[track_caller]
 fn refused(outcome: &Outcome, expected: &str) {
     outcome.failed();
-    assert_eq!(said(outcome), expected.replace("PROGRAM", PROGRAM));
+    assert_eq!(messages(outcome), expected.replace("PROGRAM", PROGRAM));
     assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
 }
 
@@ -62,7 +62,7 @@ fn warns_of_password_without_username() {
         let source = with(with(source(&url), json!({ "password": "s3cret-word" })), more);
         let outcome = check(&source, None);
         assert_eq!(refs(&outcome), commits);
-        assert_eq!(said(&outcome), expected);
+        assert_eq!(messages(&outcome), expected);
     }
 }
 
@@ -95,7 +95,7 @@ fn allow_unknown_keys_turns_the_error_into_a_warning() {
     let outcome = check(&source, None);
     assert_eq!(crate::support::refs(&outcome), commits);
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "warning: `source.brnach`: unknown key, ignored since `allow_unknown_keys` is set; did you mean `branch`?\n"
     );
 }
@@ -140,17 +140,20 @@ fn fails_for_a_missing_branch() {
     let message = "there is no branch `nope` in `file://[TEMP]/repository.git`\n";
     let outcome = check(&source, Some(&commits[0]));
     outcome.failed();
-    assert_eq!(said(&outcome), format!("error: {message}"));
+    assert_eq!(messages(&outcome), format!("error: {message}"));
     let outcome = check(&source, None);
     outcome.failed();
-    assert_eq!(said(&outcome), format!("error: cannot fetch `file://[TEMP]/repository.git`\n  caused by: {message}"));
+    assert_eq!(
+        messages(&outcome),
+        format!("error: cannot fetch `file://[TEMP]/repository.git`\n  caused by: {message}")
+    );
     for (params, verb) in [(json!({}), "clone"), (json!({ "depth": 1 }), "fetch")] {
         let destination = scratch::directory();
         let outcome =
             Verb::get("git").dir(destination.path()).request(&request(&source, Some(&commits[0]), &params)).run();
         outcome.failed();
         let expected = format!("error: cannot {verb} `file://[TEMP]/repository.git`\n  caused by: {message}");
-        assert_eq!(said(&outcome), expected);
+        assert_eq!(messages(&outcome), expected);
     }
 }
 
@@ -160,9 +163,9 @@ fn fails_for_a_missing_repository() {
     let source = source(&format!("file://{}/nope.git", directory.path().display()));
     let outcome = check(&source, Some(&"1".repeat(40)));
     outcome.failed();
-    let said = said(&outcome);
-    assert!(said.starts_with("error: cannot read `file://[TEMP]/nope.git`\n"), "{said}");
-    assert!(said.contains("does not appear to be a git repository"), "{said}");
+    let messages = messages(&outcome);
+    assert!(messages.starts_with("error: cannot read `file://[TEMP]/nope.git`\n"), "{messages}");
+    assert!(messages.contains("does not appear to be a git repository"), "{messages}");
 }
 
 #[test]
@@ -211,7 +214,7 @@ mod get {
             &outcome,
             "error: the request has 2 problems (PROGRAM)\n    \
              `params.submodule`: unknown key; did you mean `submodules`?\n    \
-             `params.git.depth`: must have the same value as `depth`, of which it is an alias\n",
+             `params.git.depth`: is an alias of `depth`, but has a different value\n",
         );
     }
 }
@@ -255,7 +258,7 @@ mod put_step {
         fs::create_dir(inputs.path().join("app")).expect("make a directory");
         let outcome = put(inputs.path(), &source("file:///x"), json!({ "repository": "app" }));
         outcome.failed();
-        assert!(said(&outcome).starts_with("error: `app` is not a git repository\n"), "{}", said(&outcome));
+        assert!(messages(&outcome).starts_with("error: `app` is not a git repository\n"), "{}", messages(&outcome));
     }
 
     #[test]
@@ -267,7 +270,11 @@ mod put_step {
         jetway_tests::git::run(&directory, &["init", "-q"]);
         let outcome = put(inputs.path(), &source(&repository.file_url()), json!({ "repository": "app" }));
         outcome.failed();
-        assert!(said(&outcome).starts_with("error: the repository has no commit to push\n"), "{}", said(&outcome));
+        assert!(
+            messages(&outcome).starts_with("error: the repository has no commit to push\n"),
+            "{}",
+            messages(&outcome)
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use jetway_tests::repository::Repository;
 use jetway_tests::verb::{Container, Verb};
 use serde_json::json;
 
-use crate::support::{check, check_in, history, refs, said, serve, source, with};
+use crate::support::{check, check_in, history, messages, refs, serve, source, with};
 
 #[test]
 fn returns_the_newest_commit_without_a_version() {
@@ -89,7 +89,7 @@ fn resolves_an_abbreviated_hash() {
     let outcome = check(&source(&url), Some("1234567"));
     assert_eq!(refs(&outcome), commits[2..]);
     let warning = "warning: version `1234567` is not a commit of the branch; continuing from the newest commit\n";
-    assert!(said(&outcome).ends_with(warning), "{}", said(&outcome));
+    assert!(messages(&outcome).ends_with(warning), "{}", messages(&outcome));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn returns_nothing_for_an_empty_repository() {
     let repository = Repository::new();
     let outcome = check(&json!({ "uri": repository.file_url() }), None);
     assert_eq!(refs(&outcome), Vec::<String>::new());
-    assert_eq!(said(&outcome), "warning: `file://[TEMP]/repository.git` has no commits yet\n");
+    assert_eq!(messages(&outcome), "warning: `file://[TEMP]/repository.git` has no commits yet\n");
 }
 
 mod ci_skip {
@@ -280,7 +280,7 @@ mod moved_branch {
             "deepening the history to find version `{version}` (git fetch --depth=50)\n\
              warning: version `{version}` is no longer on the branch; continuing from the last common commit\n"
         );
-        assert_eq!(said(&outcome), message);
+        assert_eq!(messages(&outcome), message);
     }
 
     #[test]
@@ -295,7 +295,7 @@ mod moved_branch {
         let version = &commits[2];
         let message =
             format!("warning: version `{version}` is gone from the server; continuing from the newest commit\n");
-        assert_eq!(said(&outcome), message);
+        assert_eq!(messages(&outcome), message);
     }
 
     #[test]
@@ -325,7 +325,10 @@ mod moved_branch {
         let (repository, commits) = history(&["one", "two"]);
         let outcome = check(&source(&repository.file_url()), Some("v1.0"));
         assert_eq!(refs(&outcome), [commits[1].clone()]);
-        assert_eq!(said(&outcome), "warning: version `v1.0` is not a commit hash; continuing from the newest commit\n");
+        assert_eq!(
+            messages(&outcome),
+            "warning: version `v1.0` is not a commit hash; continuing from the newest commit\n"
+        );
     }
 }
 
@@ -410,8 +413,8 @@ mod cost {
                 assert_eq!(refs(&outcome), commits[148..]);
                 // A commit takes about 200 bytes. If the version is not served by hash, 51 commits are fetched.
                 let most = if first_protocol { 16_000 } else { 6_144 };
-                assert!(server.bytes_sent() < most, "{} bytes: {}", server.bytes_sent(), said(&outcome));
-                assert!(!said(&outcome).contains("--unshallow"), "{}", said(&outcome));
+                assert!(server.bytes_sent() < most, "{} bytes: {}", server.bytes_sent(), messages(&outcome));
+                assert!(!messages(&outcome).contains("--unshallow"), "{}", messages(&outcome));
             }
         }
     }
@@ -440,7 +443,7 @@ mod cost {
             server.reset();
             let outcome = check_in(&container, &source(&url), Some(&known));
             assert_eq!(refs(&outcome), commits[100..]);
-            assert_eq!(said(&outcome), "", "the first fetch is sufficient");
+            assert_eq!(messages(&outcome), "", "the first fetch is sufficient");
             assert_eq!(server.requests().len(), requests, "{:?}", server.requests());
             // A commit takes about 300 bytes, and the window has about 50 commits.
             assert!(server.bytes_sent() < 20_000, "{} bytes", server.bytes_sent());
@@ -461,7 +464,7 @@ mod cost {
             let outcome =
                 Verb::check("git").request(&request).env("GIT_CONFIG_PARAMETERS", "'protocol.version'='0'").run();
             assert_eq!(refs(&outcome), commits[version..]);
-            assert_eq!(said(&outcome), steps.iter().map(|how| step(known, how)).collect::<String>());
+            assert_eq!(messages(&outcome), steps.iter().map(|how| step(known, how)).collect::<String>());
         }
     }
 
@@ -476,7 +479,7 @@ mod cost {
         let expected: Vec<String> = [&[side], &commits[148..]].concat();
         assert_eq!(refs(&outcome), expected);
         assert!(server.bytes_sent() < 18_000, "{} bytes", server.bytes_sent());
-        assert!(!said(&outcome).contains("--depth=400"), "{}", said(&outcome));
+        assert!(!messages(&outcome).contains("--depth=400"), "{}", messages(&outcome));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jetway_tests::scratch;
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{request, said, source, with};
+use crate::support::{messages, request, source, with};
 
 /// A repository with a submodule on another server. Both servers require the same login.
 struct Servers {
@@ -47,7 +47,7 @@ fn login_is_sent_only_to_listed_hosts() {
     let of = |hosts: Value| get(&with(source.clone(), json!({ "credential_hosts": hosts })), commit);
     let outcome = get(source, commit);
     outcome.failed();
-    assert!(said(&outcome).contains("library"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("library"), "{}", messages(&outcome));
     of(json!(["127.0.0.1"])).succeeded();
     let (own, other) = (format!("127.0.0.1:{}", servers.own.port()), format!("127.0.0.1:{}", servers.other.port()));
     of(json!([own, other])).succeeded();
@@ -60,5 +60,5 @@ fn login_is_sent_only_to_listed_hosts() {
     let outcome = of(json!(["git.example"]));
     let warning =
         "warning: `credential_hosts` does not include `127.0.0.1`, the host of `uri`: that host gets no credentials\n";
-    assert!(said(&outcome).starts_with(warning), "{}", said(&outcome));
+    assert!(messages(&outcome).starts_with(warning), "{}", messages(&outcome));
 }

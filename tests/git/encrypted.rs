@@ -14,7 +14,7 @@ use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{check, request, said, source, with};
+use crate::support::{check, messages, request, source, with};
 
 const SECRET: &str = "the launch code is 0000\n";
 
@@ -170,10 +170,13 @@ fn fails_with_the_key_of_another_repository() {
     let (encrypted, other) = (Encrypted::new(), Encrypted::new());
     let (_destination, outcome) = encrypted.get(json!({ "git_crypt_key": other.key }), json!({}));
     outcome.failed();
-    let said = said(&outcome);
-    assert!(said.starts_with("error: cannot check out the version\n  caused by: `git checkout` ended"), "{said}");
-    assert!(said.contains("git-crypt: error: encrypted file has been tampered with!"), "{said}");
-    assert!(said.ends_with("hint: check that `git_crypt_key` is the key of this repository\n"), "{said}");
+    let messages = messages(&outcome);
+    assert!(
+        messages.starts_with("error: cannot check out the version\n  caused by: `git checkout` ended"),
+        "{messages}"
+    );
+    assert!(messages.contains("git-crypt: error: encrypted file has been tampered with!"), "{messages}");
+    assert!(messages.ends_with("hint: check that `git_crypt_key` is the key of this repository\n"), "{messages}");
     assert!(!outcome.stderr.contains(&other.key[20..60]));
 }
 
@@ -193,6 +196,6 @@ fn refuses_an_invalid_key_before_the_fetch() {
             "error: the request has 1 problem (jetway-git {})\n    `source.git_crypt_key`: {problem}\n",
             env!("CARGO_PKG_VERSION")
         );
-        assert_eq!(said(&outcome), expected);
+        assert_eq!(messages(&outcome), expected);
     }
 }

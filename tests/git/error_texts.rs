@@ -15,7 +15,7 @@ use jetway_tests::http_git::{Fault, HttpGit};
 use jetway_tests::layer::{Layer, require};
 use jetway_tests::repository::Repository;
 use jetway_tests::ssh_git::SshGit;
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use jetway_tests::{git, scratch};
 
 use crate::support::history;
@@ -138,9 +138,9 @@ fn http(failures: &mut Failures) {
     // The repository as plain files: gitprotocol-http(5), "Dumb Clients".
     repository.git(&["update-server-info"]);
     let root = repository.root().to_owned();
-    let files = StandIn::start(move |asked| match fs::read(root.join(asked.parts().join("/"))) {
-        Ok(content) => Answer::bytes(200, "text/plain", content),
-        Err(_) => Answer::text(404, "not found"),
+    let files = StandIn::start(move |request| match fs::read(root.join(request.parts().join("/"))) {
+        Ok(content) => Response::bytes(200, "text/plain", content),
+        Err(_) => Response::text(404, "not found"),
     });
     let url = format!("{}/{}", files.url(), repository.name());
     failures.run(&["fetch", "--depth=1", &url, "main"]);
@@ -151,7 +151,7 @@ fn tls(failures: &mut Failures) {
     let directory = scratch::directory();
     let authority = directory.path().join("authority.pem");
     let trusting = format!("http.sslCAInfo={}", authority.display());
-    let server = StandIn::start_tls_for("other.example", |_| Answer::text(200, ""));
+    let server = StandIn::start_tls_for("other.example", |_| Response::text(200, ""));
     failures.run(&["ls-remote", &format!("{}/x", server.url())]);
     fs::write(&authority, server.authority()).expect("write a certificate");
     failures.run(&["-c", &trusting, "ls-remote", &format!("{}/x", server.url())]);

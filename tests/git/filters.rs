@@ -5,7 +5,7 @@ use std::slice;
 use jetway_tests::repository::Repository;
 use serde_json::{Value, json};
 
-use crate::support::{check, history, refs, said, serve, source, with};
+use crate::support::{check, history, messages, refs, serve, source, with};
 
 const MESSAGES: [&str; 6] = [
     "base",
@@ -133,7 +133,7 @@ fn invalid_patterns_are_refused() {
         "`source.commit_filter.include_all_match`: expected true or false, found text",
     ];
     for line in expected {
-        assert!(said(&outcome).contains(line), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(line), "{}", messages(&outcome));
     }
     let filter = json!({ "include": ["fine", "[a"], "exclude": [r"\(a\)\1", r"\d\+"] });
     let outcome = check(&with(source(&repository.file_url()), json!({ "commit_filter": filter })), None);
@@ -144,7 +144,7 @@ fn invalid_patterns_are_refused() {
         "`source.commit_filter.exclude[1]`: has `\\d`, which is undefined in POSIX regular expressions; write `[0-9]`\n",
     ];
     for line in expected {
-        assert!(said(&outcome).contains(line), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(line), "{}", messages(&outcome));
     }
     let settings = json!([{ "name": "grep.patternType", "value": "perl" }]);
     let source =
@@ -152,8 +152,8 @@ fn invalid_patterns_are_refused() {
     let outcome = check(&source, None);
     outcome.failed();
     assert!(
-        said(&outcome).contains("`source.commit_filter`: cannot be used with this `grep.patternType`"),
+        messages(&outcome).contains("`source.commit_filter`: cannot be used with this `grep.patternType`"),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
 }

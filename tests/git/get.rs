@@ -16,7 +16,7 @@ use jetway_tests::{assert_verb, git, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{check_in, history, refs, request, said, serve, source, with};
+use crate::support::{check_in, history, messages, refs, request, serve, source, with};
 
 fn get(source: &Value, version: Option<&str>, params: Value) -> (TempDir, Outcome) {
     let destination = scratch::directory();
@@ -119,7 +119,7 @@ mod version_not_on_the_branch {
             outcome.failed();
             let expected = "error: version `ID` is gone: it is not in branch `main` of `file://[TEMP]/repository.git`\n\
                             hint: the branch was moved since the version was found; run a newer version\n";
-            assert_eq!(said(&outcome).replace(&commits[1], "ID"), expected);
+            assert_eq!(messages(&outcome).replace(&commits[1], "ID"), expected);
         }
     }
 }
@@ -206,11 +206,11 @@ fn resolves_an_abbreviated_hash() {
     let (_destination, outcome) = get(&source, Some("1234567"), json!({}));
     outcome.failed();
     let expected = "error: version `1234567` is gone: it is not in branch `main` of `";
-    assert!(said(&outcome).contains(expected), "{}", said(&outcome));
+    assert!(messages(&outcome).contains(expected), "{}", messages(&outcome));
     // A shorter one may be ambiguous.
     let (_destination, outcome) = get(&source, Some("12345"), json!({}));
     outcome.failed();
-    assert!(said(&outcome).contains("error: version `12345` is gone"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("error: version `12345` is gone"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn search_remote_refs_finds_a_commit_not_served_by_hash() {
             assert_eq!(git_in(destination.path(), &["rev-parse", "HEAD"]), elsewhere);
         } else {
             // git itself finds the hash at the tip of a ref.
-            assert!(outcome.code == Some(0) || said(&outcome).contains("is gone"), "{}", said(&outcome));
+            assert!(outcome.code == Some(0) || messages(&outcome).contains("is gone"), "{}", messages(&outcome));
         }
     }
 }
@@ -287,5 +287,5 @@ fn fetches_an_old_version_if_the_server_head_is_detached() {
     let outcome = verb.env("GIT_CONFIG_PARAMETERS", "'protocol.version'='0'").run();
     outcome.succeeded();
     assert_eq!(git::run(destination.path(), &["rev-parse", "HEAD"]), commits[2]);
-    assert!(said(&outcome).contains("searching `HEAD`"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("searching `HEAD`"), "{}", messages(&outcome));
 }

@@ -12,7 +12,7 @@ use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{check, history, refs, request, said, source, with};
+use crate::support::{check, history, messages, refs, request, source, with};
 
 fn setting(name: &str, value: &str) -> Value {
     json!({ "git_config": [{ "name": name, "value": value }] })
@@ -35,7 +35,7 @@ fn put_with_rebase_and_uncommitted_change(settings: Value) -> (Repository, TempD
 fn rebase_auto_stash_allows_uncommitted_changes() {
     let (_repository, _inputs, outcome) = put_with_rebase_and_uncommitted_change(json!({}));
     outcome.failed();
-    assert!(said(&outcome).contains("You have unstaged changes"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("You have unstaged changes"), "{}", messages(&outcome));
     let (repository, inputs, outcome) = put_with_rebase_and_uncommitted_change(setting("rebase.autoStash", "true"));
     outcome.succeeded();
     assert_eq!(repository.file("main", "ours"), "1");
@@ -60,7 +60,7 @@ fn core_ssh_command_uses_the_key_of_the_source() {
     for command in ["ssh -i $HOME/key", "plink -batch", "ssh -F /dev/null"] {
         let refused = check(&with(source.clone(), setting("core.sshCommand", command)), None);
         refused.failed();
-        assert!(said(&refused).contains("`source.git_config[0].value`: must "), "{}", said(&refused));
+        assert!(messages(&refused).contains("`source.git_config[0].value`: must "), "{}", messages(&refused));
     }
 }
 
@@ -79,7 +79,7 @@ fn warns_of_settings_without_effect() {
         let outcome = get.run();
         outcome.succeeded();
         let expected = format!("warning: `{name}` in `git_config` has no effect: ");
-        assert!(said(&outcome).starts_with(&expected), "{}", said(&outcome));
+        assert!(messages(&outcome).starts_with(&expected), "{}", messages(&outcome));
         assert_eq!(git::run(destination.path(), &["remote"]).trim(), "origin");
     }
 }

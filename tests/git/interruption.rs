@@ -9,7 +9,7 @@ use jetway_tests::verb::{Container, Runner, Verb};
 use jetway_tests::{process, scratch};
 use serde_json::json;
 
-use crate::support::{check, check_in, history, refs, request, said, serve, source, with};
+use crate::support::{check, check_in, history, messages, refs, request, serve, source, with};
 
 const SOON: Duration = Duration::from_secs(15);
 
@@ -34,7 +34,7 @@ fn sigterm_during_a_clone_leaves_no_child_and_no_file() {
         let outcome = running.wait(SOON);
         assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
         assert!(outcome.stdout.is_empty());
-        assert!(said(&outcome).ends_with("interrupted by SIGTERM\n"), "{}", said(&outcome));
+        assert!(messages(&outcome).ends_with("interrupted by SIGTERM\n"), "{}", messages(&outcome));
         for child in children {
             let gone = process::wait_until(SOON, || (!child.is_alive()).then_some(()));
             assert!(gone.is_some(), "{child:?} is still there");
@@ -80,7 +80,7 @@ fn silent_http_server_times_out() {
     let outcome = check(&source, Some(&commits[0]));
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: `git ls-remote` wrote no output for [TIME] and was stopped\n\
          hint: `network_timeout` in the source sets how long a server may stay silent\n"
     );
@@ -114,8 +114,8 @@ fn timeout_is_not_retried_and_keeps_the_cache() {
         let outcome = check_in(&container, &source, Some(&known));
         outcome.failed();
         assert!(outcome.elapsed < Duration::from_secs(20), "{:?}", outcome.elapsed);
-        assert!(said(&outcome).contains("`git fetch` wrote no output for [TIME]"), "{}", said(&outcome));
-        assert!(!said(&outcome).contains("discarding the cached"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("`git fetch` wrote no output for [TIME]"), "{}", messages(&outcome));
+        assert!(!messages(&outcome).contains("discarding the cached"), "{}", messages(&outcome));
         let left = packs(&container);
         assert!(fetched.iter().all(|file| left.contains(file)), "{fetched:?}: {left:?}");
         server.recover();
@@ -134,7 +134,7 @@ fn missing_repository_keeps_the_cache() {
     std::fs::rename(repository.path(), &away).expect("move the repository away");
     let outcome = check_in(&container, &source, None);
     outcome.failed();
-    assert!(!said(&outcome).contains("discarding the cached"), "{}", said(&outcome));
+    assert!(!messages(&outcome).contains("discarding the cached"), "{}", messages(&outcome));
     assert_eq!(packs(&container), fetched);
     std::fs::rename(&away, repository.path()).expect("move the repository back");
 }
@@ -163,10 +163,10 @@ fn refused_connection_fails_after_retries() {
     drop(listener);
     let outcome = check(&source(&format!("http://127.0.0.1:{port}/x.git")), Some(&"1".repeat(40)));
     outcome.failed();
-    let said = said(&outcome);
-    assert!(said.contains("warning: the server cannot be reached; gave up after 4 attempts\n"), "{said}");
-    assert!(said.contains("error: cannot read `http://127.0.0.1:[PORT]/x.git`\n"), "{said}");
-    assert!(said.contains("Failed to connect to 127.0.0.1") || said.contains("Couldn't connect"), "{said}");
+    let messages = messages(&outcome);
+    assert!(messages.contains("warning: the server cannot be reached; gave up after 4 attempts\n"), "{messages}");
+    assert!(messages.contains("error: cannot read `http://127.0.0.1:[PORT]/x.git`\n"), "{messages}");
+    assert!(messages.contains("Failed to connect to 127.0.0.1") || messages.contains("Couldn't connect"), "{messages}");
     assert!(outcome.elapsed < SOON);
 }
 

@@ -17,7 +17,7 @@ use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{request, said, source, with};
+use crate::support::{messages, request, source, with};
 
 const ATTRIBUTES: (&str, &str) = (".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n");
 
@@ -189,9 +189,9 @@ mod get {
         let (_server, url) = large.server();
         let (_destination, outcome) = get(&logged_in(&url), &commit, json!({}));
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.starts_with("error: cannot check out the version\n"), "{said}");
-        assert!(said.contains("hint: the credentials of the source are sent only to its own host"), "{said}");
+        let messages = messages(&outcome);
+        assert!(messages.starts_with("error: cannot check out the version\n"), "{messages}");
+        assert!(messages.contains("hint: the credentials of the source are sent only to its own host"), "{messages}");
         assert!(!other.requests().is_empty());
         assert!(other.requests().iter().all(|seen| !seen.authorized), "{:?}", other.requests());
 
@@ -256,9 +256,9 @@ mod get {
         let (_server, url) = large.server();
         let (_destination, outcome) = get(&logged_in(&url), &large.commit, json!({}));
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.starts_with("error: cannot check out the version\n"), "{said}");
-        assert!(said.contains("Object does not exist"), "{said}");
+        let messages = messages(&outcome);
+        assert!(messages.starts_with("error: cannot check out the version\n"), "{messages}");
+        assert!(messages.contains("Object does not exist"), "{messages}");
     }
 
     #[test]
@@ -301,7 +301,7 @@ mod get {
             } else {
                 outcome.failed();
                 let hint = "hint: this repository needs git-lfs, which is not installed; `disable_git_lfs: true` checks out the pointers\n";
-                assert!(said(&outcome).ends_with(hint), "{}", said(&outcome));
+                assert!(messages(&outcome).ends_with(hint), "{}", messages(&outcome));
             }
         }
     }
@@ -401,8 +401,8 @@ mod put {
             server.fail_always("info/lfs/storage", Fault::status(507));
             let outcome = put(&url, &inputs, json!({ "repository": "app" }));
             outcome.failed();
-            let said = said(&outcome);
-            assert!(said.contains("caused by: LFS: Insufficient server storage"), "{said}");
+            let messages = messages(&outcome);
+            assert!(messages.contains("caused by: LFS: Insufficient server storage"), "{messages}");
             assert_eq!(large.repository.tip("main"), large.commit);
             server.recover();
         }

@@ -14,7 +14,7 @@ use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{check, history, refs, request, said, source, with};
+use crate::support::{check, history, messages, refs, request, source, with};
 
 fn get(source: &Value, version: Option<&str>, params: &Value) -> (TempDir, Outcome) {
     let destination = scratch::directory();
@@ -117,7 +117,7 @@ fn all_ssh_schemes_use_the_key() {
         for key in [json!(null), json!("")] {
             let outcome = check(&with(source(&url), json!({ "private_key": key })), None);
             outcome.failed();
-            assert!(said(&outcome).contains("hint: set `private_key` in the source"), "{}", said(&outcome));
+            assert!(messages(&outcome).contains("hint: set `private_key` in the source"), "{}", messages(&outcome));
         }
     }
 }
@@ -145,8 +145,8 @@ fn ssh_user_may_be_an_email_address() {
             let log = server.log();
             (log.matches("Invalid user ann@example.com ").count() > number).then_some(())
         };
-        let asked = jetway_tests::process::wait_until(std::time::Duration::from_secs(5), logged);
-        assert!(asked.is_some(), "{}", server.log());
+        let request = jetway_tests::process::wait_until(std::time::Duration::from_secs(5), logged);
+        assert!(request.is_some(), "{}", server.log());
     }
 }
 
@@ -217,7 +217,7 @@ fn invalid_private_key_fails_with_the_name_of_the_param() {
     ] {
         let outcome = check(&with(source.clone(), json!({ "private_key": text })), None);
         outcome.failed();
-        let message = said(&outcome);
+        let message = messages(&outcome);
         assert!(message.contains("private_key`"), "{case}: {message}");
         for line in body(openssh).lines().chain(body(&rsa.private).lines()) {
             assert!(!outcome.stderr.contains(line), "{case}: {message}");

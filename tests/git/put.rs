@@ -19,7 +19,7 @@ use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{history, request, said, serve, source};
+use crate::support::{history, messages, request, serve, source};
 
 fn put(source: &Value, inputs: &Path, params: Value) -> Outcome {
     Verb::put("git").dir(inputs).request(&request(source, None, &params)).run()
@@ -145,11 +145,11 @@ fn reports_a_new_branch() {
         let metadata = outcome.json()["metadata"].to_string();
         assert!(metadata.contains(&format!(r#"{{"name":"new_branch","value":"{branch}"}}"#)), "{metadata}");
         let message = format!("\n{kind}created branch `{branch}`, which did not exist on the server\n");
-        assert!(said(&outcome).contains(&message), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(&message), "{}", messages(&outcome));
         // The second time, the branch exists.
         let outcome = put(&source(&repository.file_url()), inputs.path(), params);
         assert!(!outcome.json()["metadata"].to_string().contains("new_branch"));
-        assert!(said(&outcome).contains("nothing to push: the server has"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("nothing to push: the server has"), "{}", messages(&outcome));
     }
 }
 
@@ -168,7 +168,7 @@ fn accepts_a_directory_inside_a_work_tree_but_not_beside_one() {
     fs::create_dir(inputs.path().join("none")).expect("make a directory");
     let outcome = put(&source(&repository.file_url()), inputs.path(), json!({ "repository": "none" }));
     outcome.failed();
-    assert!(said(&outcome).starts_with("error: `none` is not a git repository\n"), "{}", said(&outcome));
+    assert!(messages(&outcome).starts_with("error: `none` is not a git repository\n"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -273,10 +273,10 @@ fn prints_the_output_of_server_hooks() {
         let params = crate::support::with(app(), more);
         let outcome = put(&source(&repository.file_url()), inputs.path(), params.clone());
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.contains(&format!("remote: {words}")), "{said}");
-        assert!(said.contains("`refs/heads/main`: [remote rejected] (pre-receive hook declined)"), "{said}");
-        assert!(!said.contains("hint: check") && !said.contains("ca_certs"), "{said}");
+        let messages = messages(&outcome);
+        assert!(messages.contains(&format!("remote: {words}")), "{messages}");
+        assert!(messages.contains("`refs/heads/main`: [remote rejected] (pre-receive hook declined)"), "{messages}");
+        assert!(!messages.contains("hint: check") && !messages.contains("ca_certs"), "{messages}");
         let tries = fs::read_to_string(repository.path().join("tries")).expect("read the tries");
         assert_eq!(tries.lines().count(), pushes + 1, "{params}: a hook that declines is asked once");
     }
@@ -332,7 +332,7 @@ mod rebase_strategy {
         let params = json!({ "repository": "app", "rebase": true, "rebase_strategy": "--exec=touch pwned" });
         let outcome = put(&source("file:///x"), inputs.path(), params);
         outcome.failed();
-        assert!(said(&outcome).ends_with("`params.rebase_strategy_option`: must not begin with `-`\n"));
+        assert!(messages(&outcome).ends_with("`params.rebase_strategy_option`: must not begin with `-`\n"));
     }
 }
 
@@ -368,7 +368,7 @@ mod notes {
         fs::write(inputs.path().join("note"), "built badly\n").expect("write the note");
         let outcome = put(&source(&repository.file_url()), inputs.path(), params);
         outcome.failed();
-        assert_eq!(said(&outcome), format!("error: commit `{commit}` already has a different note\n"));
+        assert_eq!(messages(&outcome), format!("error: commit `{commit}` already has a different note\n"));
     }
 
     #[test]
@@ -414,8 +414,11 @@ mod notes_of_the_repository {
         let params = json!({ "repository": "app", "notes": "note" });
         let outcome = put(&source(&repository.file_url()), inputs.path(), params);
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.contains("error: cannot merge the notes of the repository with those of the server\n"), "{said}");
+        let messages = messages(&outcome);
+        assert!(
+            messages.contains("error: cannot merge the notes of the repository with those of the server\n"),
+            "{messages}"
+        );
         assert_eq!(repository.tip("main"), commits[2]);
         assert_eq!(checkout.git(&["notes", "show", &commits[0]]).trim(), "ours");
         assert_eq!(repository.git(&["notes", "show", &commits[0]]).trim(), "theirs");
@@ -450,5 +453,5 @@ fn refs_prefix_sets_the_ref_of_the_branch() {
     assert_eq!(repository.resolve("refs/for/main"), commit);
     assert_eq!(repository.tip("main"), commits[0]);
     let outcome = put(&source("file:///x"), inputs.path(), json!({ "repository": "app", "refs_prefix": "heads" }));
-    assert!(said(&outcome).contains("`params.refs_prefix`: must be the prefix of a ref name"));
+    assert!(messages(&outcome).contains("`params.refs_prefix`: must be the prefix of a ref name"));
 }

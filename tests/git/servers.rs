@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use jetway_tests::checkout::Checkout;
 use jetway_tests::http_git::Fault;
 use jetway_tests::repository::Repository;
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use jetway_tests::verb::{Container, Outcome, Verb};
 use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{check, check_in, history, refs, request, said, serve, source, with};
+use crate::support::{check, check_in, history, messages, refs, request, serve, source, with};
 
 fn get(source: &Value, version: &str, params: &Value) -> (TempDir, Outcome) {
     let destination = scratch::directory();
@@ -39,13 +39,15 @@ mod dumb_http {
         repository.git(&["repack", "-adq"]);
         repository.git(&["update-server-info"]);
         let root: PathBuf = repository.root().to_owned();
-        let server = StandIn::start(move |asked| {
-            let path = asked.path().trim_start_matches('/');
+        let server = StandIn::start(move |request| {
+            let path = request.path().trim_start_matches('/');
             let path = path.split('?').next().unwrap_or_default();
             match fs::read(root.join(path)) {
-                Ok(content) if path.ends_with("/info/refs") => Answer::bytes(200, "text/plain; charset=utf-8", content),
-                Ok(content) => Answer::bytes(200, "application/octet-stream", content),
-                Err(_) => Answer::text(404, "not found"),
+                Ok(content) if path.ends_with("/info/refs") => {
+                    Response::bytes(200, "text/plain; charset=utf-8", content)
+                }
+                Ok(content) => Response::bytes(200, "application/octet-stream", content),
+                Err(_) => Response::text(404, "not found"),
             }
         });
         let url = format!("{}/{}", server.url(), repository.name());
@@ -64,7 +66,7 @@ mod dumb_http {
         for more in [json!({}), json!({ "branch": "main" }), json!({ "paths": ["file-1"] })] {
             assert_eq!(refs(&check(&with(json!({ "uri": url, "tag_filter": "v*" }), more), None)), ["v1"]);
         }
-        assert!(server.asked().len() < 200, "{} requests", server.asked().len());
+        assert!(server.recorded_requests().len() < 200, "{} requests", server.recorded_requests().len());
     }
 
     #[test]
@@ -73,7 +75,7 @@ mod dumb_http {
         let (_server, url) = serve_files(&repository);
         let outcome = check(&source(&url), Some(&"1".repeat(40)));
         assert_eq!(refs(&outcome), commits[1..]);
-        assert!(said(&outcome).contains("is gone from the server"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("is gone from the server"), "{}", messages(&outcome));
     }
 
     #[test]
@@ -86,7 +88,7 @@ mod dumb_http {
             assert_eq!(git::run(destination.path(), &["rev-list", "--count", "HEAD"]).trim(), "2");
         }
         let (_destination, outcome) = get(&source(&url), &commits[1], &json!({ "depth": 1 }));
-        assert!(said(&outcome).contains("the server does not support shallow fetches"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("the server does not support shallow fetches"), "{}", messages(&outcome));
     }
 }
 

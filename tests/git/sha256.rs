@@ -6,7 +6,7 @@ use jetway_tests::verb::Verb;
 use jetway_tests::{git, scratch};
 use serde_json::json;
 
-use crate::support::{check, check_in, refs, request, said, serve, source, with};
+use crate::support::{check, check_in, messages, refs, request, serve, source, with};
 use jetway_tests::verb::Container;
 
 fn history() -> (Repository, Vec<String>) {
@@ -35,7 +35,7 @@ fn check_follows_a_branch() {
     assert_eq!(refs(&check(&by_path, None)), [commits[0].clone(), commits[3].clone()]);
     let outcome = check(&source(&url), Some(&"1".repeat(40)));
     assert_eq!(refs(&outcome), commits[3..]);
-    assert!(said(&outcome).contains("a hash in another object format"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("a hash in another object format"), "{}", messages(&outcome));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::secrecy::{assert_no_private_file, assert_no_secret_below, assert_no_secret_in_output};
-use crate::support::{check, history, request, said, source, with};
+use crate::support::{check, history, messages, request, source, with};
 
 /// Authorizes a key for these repositories only, as hosting services do with deploy keys.
 fn authorize_for(server: &SshGit, key: &KeyPair, repositories: &[&Repository]) {
@@ -89,7 +89,7 @@ fn each_submodule_on_a_host_may_have_its_own_key() {
     let without = with(source, json!({ "submodule_credentials": [] }));
     let (_, outcome) = get(&without, &commit, &json!({}));
     outcome.failed();
-    assert!(said(&outcome).contains("this repository needs another key"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("this repository needs another key"), "{}", messages(&outcome));
 }
 
 /// `url` of the entry is the text in `.gitmodules`, not the address that git resolves it to.
@@ -214,7 +214,7 @@ fn incomplete_entry_fails_and_empty_entry_is_ignored() {
         "`source.submodule_credentials[3].private_key`: is not a private key",
         "`source.submodule_credentials[4].username`: is needed with `password`",
     ] {
-        assert!(said(&outcome).contains(problem), "{problem}:\n{}", said(&outcome));
+        assert!(messages(&outcome).contains(problem), "{problem}:\n{}", messages(&outcome));
     }
     let empty =
         json!([{ "host": "a.example", "username": "", "password": "" }, { "url": "git@h:x", "private_key": "" }, {}]);

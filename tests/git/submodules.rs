@@ -9,7 +9,7 @@ use jetway_tests::{git, scratch};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{history, request, said, source};
+use crate::support::{history, messages, request, source};
 
 /// A repository with the submodule at `url`, recorded at `commit`.
 fn using(library_url: &str, commit: &str) -> (Repository, String) {
@@ -63,10 +63,10 @@ fn are_deepened_if_commits_are_not_served_by_hash() {
         let (destination, outcome) = get(&repository, &commit, 0);
         outcome.succeeded();
         assert_eq!(&git::run(&destination.path().join("lib/rary"), &["rev-parse", "HEAD"]), wanted);
-        let looked = said(&outcome)
+        let looked = messages(&outcome)
             .contains("deepening the history of submodules to find a missing commit (git fetch --deepen=100)\n");
         // git itself finds the hash at the tip of a ref.
-        assert_eq!(looked, wanted != &beyond, "{}", said(&outcome));
+        assert_eq!(looked, wanted != &beyond, "{}", messages(&outcome));
     }
 }
 
@@ -119,7 +119,7 @@ fn missing_url_is_skipped_with_a_warning() {
         assert_eq!(git::run(&destination.path().join("lib/rary"), &["rev-parse", "HEAD"]), commits[0]);
         let warning =
             "warning: skipping `vendored`: it is recorded as a submodule, but has no `url` in `.gitmodules`\n";
-        assert!(said(&outcome).contains(warning), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(warning), "{}", messages(&outcome));
     }
 }
 
@@ -133,9 +133,9 @@ fn missing_commit_fails_the_get() {
         let (repository, commit) = using(&server.url(library.name()), &commits[1]);
         let (_destination, outcome) = get_at(&repository, &commit, depth, protocol);
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.contains("error: cannot fetch the submodules\n"), "{said}");
-        assert!(said.contains(&commits[1]) && said.contains("lib/rary"), "{said}");
+        let messages = messages(&outcome);
+        assert!(messages.contains("error: cannot fetch the submodules\n"), "{messages}");
+        assert!(messages.contains(&commits[1]) && messages.contains("lib/rary"), "{messages}");
     }
 }
 

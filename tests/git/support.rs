@@ -38,10 +38,10 @@ pub(crate) fn refs(outcome: &Outcome) -> Vec<String> {
 }
 
 /// The messages of the verb on stderr, without colours, ports and temporary paths.
-pub(crate) fn said(outcome: &Outcome) -> String {
+pub(crate) fn messages(outcome: &Outcome) -> String {
     let rendered = outcome.view().render();
-    let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
-    said.to_owned()
+    let (_, messages) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
+    messages.to_owned()
 }
 
 /// Creates a repository with a commit for each message; returns the commits, oldest first. Each commit adds a file.

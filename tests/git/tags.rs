@@ -19,7 +19,7 @@ use jetway_tests::scratch;
 use jetway_tests::verb::{Container, Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{history, refs, said, serve, source, with};
+use crate::support::{history, messages, refs, serve, source, with};
 
 /// A repository with three commits. Each has a tag `v*`, the second an annotated one; the first also has the tag
 /// `other`.

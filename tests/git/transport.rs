@@ -11,7 +11,7 @@ use jetway_tests::verb::{Outcome, Verb};
 use jetway_tests::{checkout::Checkout, scratch};
 use serde_json::{Value, json};
 
-use crate::support::{check, history, refs, request, said, source, with};
+use crate::support::{check, history, messages, refs, request, source, with};
 
 const PASSWORD: &str = "s3cret p%ss'word";
 
@@ -106,7 +106,7 @@ mod http {
         outcome.failed();
         assert_password_is_secret(&outcome);
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: cannot read `http://127.0.0.1:[PORT]/repository.git`\n  \
              caused by: `git ls-remote` ended with exit code 128\n  \
              caused by: fatal: Authentication failed for 'http://127.0.0.1:[PORT]/repository.git/'\n\
@@ -121,8 +121,8 @@ mod http {
         let (server, _) = source_behind_a_password(&repository);
         let outcome = check(&source(&server.url(repository.name())), None);
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.contains("hint: check `username` and `password`"), "{said}");
+        let messages = messages(&outcome);
+        assert!(messages.contains("hint: check `username` and `password`"), "{messages}");
     }
 
     #[test]
@@ -157,14 +157,14 @@ mod http {
         outcome.failed();
         assert_password_is_secret(&outcome);
         assert!(
-            said(&outcome).ends_with("`source.uri`: has an unencoded `/` in its password; write it as `%2F`\n"),
+            messages(&outcome).ends_with("`source.uri`: has an unencoded `/` in its password; write it as `%2F`\n"),
             "{}",
-            said(&outcome)
+            messages(&outcome)
         );
         let outcome = check(&source("ftp://bob:s3cret@127.0.0.1:1/A.git"), None);
         outcome.failed();
         assert_password_is_secret(&outcome);
-        assert!(said(&outcome).contains("`source.uri`: must begin with `https://`"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("`source.uri`: must begin with `https://`"), "{}", messages(&outcome));
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod ssh {
 
         let outcome = check(&source, None);
         outcome.failed();
-        let said_without = said(&outcome);
+        let said_without = messages(&outcome);
         assert!(
             said_without.contains(
                 "`source.private_key`: Private key has a passphrase but private_key_passphrase has not been set."
@@ -263,7 +263,7 @@ mod ssh {
         );
         let wrong = check(&with(source, json!({ "private_key_passphrase": "close sesame" })), None);
         wrong.failed();
-        assert!(said(&wrong).contains("hint: check `private_key`"), "{}", said(&wrong));
+        assert!(messages(&wrong).contains("hint: check `private_key`"), "{}", messages(&wrong));
         assert!(!wrong.stderr.contains("close sesame"));
     }
 
@@ -277,11 +277,11 @@ mod ssh {
         let key = key_pair("ed25519", None);
         let outcome = check(&with(source(&server.url(repository.path())), json!({ "private_key": key.private })), None);
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.contains("Permission denied (publickey"), "{said}");
+        let messages = messages(&outcome);
+        assert!(messages.contains("Permission denied (publickey"), "{messages}");
         assert!(
-            said.ends_with("hint: check `private_key`, and that its public key has access to this repository\n"),
-            "{said}"
+            messages.ends_with("hint: check `private_key`, and that its public key has access to this repository\n"),
+            "{messages}"
         );
     }
 
@@ -301,7 +301,7 @@ mod ssh {
         );
         let outcome = check(&user, None);
         outcome.failed();
-        assert!(said(&outcome).contains("`source.private_key_user`: must be letters"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("`source.private_key_user`: must be letters"), "{}", messages(&outcome));
         let inputs = scratch::directory();
         let checkout = Checkout::clone(&repository.file_url(), inputs.path(), "work");
         checkout.git(&["config", "core.sshCommand", &format!("{touch} ssh")]);
@@ -439,13 +439,17 @@ mod git_config {
         let settings = json!([{ "name": "x", "value": "1" }, { "name": "a.b\nc", "value": "1" }, { "value": "1" }]);
         let outcome = check(&with(source("file:///x"), json!({ "git_config": settings })), None);
         outcome.failed();
-        assert!(said(&outcome).contains("`source.git_config[2].name`: required, but missing"), "{}", said(&outcome));
+        assert!(
+            messages(&outcome).contains("`source.git_config[2].name`: required, but missing"),
+            "{}",
+            messages(&outcome)
+        );
         let settings = json!([{ "name": "x", "value": "1" }, { "name": "a.b\nc", "value": "1" }]);
         let outcome = check(&with(source("file:///x"), json!({ "git_config": settings })), None);
         outcome.failed();
         for index in [0, 1] {
             let expected = format!("`source.git_config[{index}].name`: is not a git setting name, such as");
-            assert!(said(&outcome).contains(&expected), "{}", said(&outcome));
+            assert!(messages(&outcome).contains(&expected), "{}", messages(&outcome));
         }
     }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::secrecy::assert_no_private_file;
-use crate::support::{check, history, refs, request, said, serve, source, with};
+use crate::support::{check, history, messages, refs, request, serve, source, with};
 
 fn get(source: &Value, version: &str, params: &Value) -> Outcome {
     let destination = scratch::directory();
@@ -65,8 +65,8 @@ fn retries_after_the_requested_time() {
             outcome.succeeded();
             assert!(outcome.elapsed >= Duration::from_secs(1), "{:?}", outcome.elapsed);
             let expected = format!("warning: the server answered {status} ");
-            assert!(said(&outcome).contains(&expected), "{}", said(&outcome));
-            assert!(said(&outcome).contains("; retrying in [TIME]\n"), "{}", said(&outcome));
+            assert!(messages(&outcome).contains(&expected), "{}", messages(&outcome));
+            assert!(messages(&outcome).contains("; retrying in [TIME]\n"), "{}", messages(&outcome));
             server.recover();
         }
         server.fail(2, "info/refs", Fault::retry_after(status, "1"));
@@ -80,7 +80,7 @@ fn retries_after_the_requested_time() {
         }
         let put = pushing.put();
         put.succeeded();
-        assert!(said(&put).contains("; retrying in [TIME]\n"), "{}", said(&put));
+        assert!(messages(&put).contains("; retrying in [TIME]\n"), "{}", messages(&put));
         assert_eq!(pushing.repository.tip("main"), pushing.commit);
     }
 }
@@ -97,15 +97,15 @@ fn gives_up_if_retry_after_exceeds_the_limit() {
     {
         outcome.failed();
         assert!(outcome.elapsed < Duration::from_secs(30), "{:?}", outcome.elapsed);
-        let said = said(&outcome);
+        let messages = messages(&outcome);
         assert!(
-            said.contains(
+            messages.contains(
                 "warning: the server answered 503 Service Unavailable and asks to retry in [TIME]; \
                  gave up, since retries take at most [TIME] in total\n"
             ),
-            "{said}"
+            "{messages}"
         );
-        assert!(said.contains("The requested URL returned error: 503"), "{said}");
+        assert!(messages.contains("The requested URL returned error: 503"), "{messages}");
     }
     assert_eq!(server.requests().len(), 2);
 }
@@ -119,9 +119,9 @@ fn gives_up_after_four_attempts() {
     outcome.failed();
     assert_eq!(server.requests().len(), 4);
     assert!(
-        said(&outcome).contains("warning: the server answered 502 Bad Gateway; gave up after 4 attempts\n"),
+        messages(&outcome).contains("warning: the server answered 502 Bad Gateway; gave up after 4 attempts\n"),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
 }
 
@@ -149,7 +149,11 @@ fn retries_a_fetch_that_was_cut_off() {
             server.fail_after(skipped, "upload-pack", Fault::CutAfter { bytes: 20 });
             let outcome = get(&source, &commits[0], &params);
             outcome.succeeded();
-            assert!(said(&outcome).contains("warning: the connection was cut; retrying in "), "{}", said(&outcome));
+            assert!(
+                messages(&outcome).contains("warning: the connection was cut; retrying in "),
+                "{}",
+                messages(&outcome)
+            );
             server.recover();
         }
     }
@@ -193,8 +197,8 @@ fn all_verbs_time_out_for_a_silent_server() {
     for outcome in [check(&source, Some(&commits[0])), get(&source, &commits[0], &json!({})), pushing.put()] {
         outcome.failed();
         assert!(outcome.elapsed < Duration::from_mins(1), "{:?}", outcome.elapsed);
-        assert!(said(&outcome).contains("wrote no output for "), "{}", said(&outcome));
-        assert!(said(&outcome).contains("hint: `network_timeout` in the source sets"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("wrote no output for "), "{}", messages(&outcome));
+        assert!(messages(&outcome).contains("hint: `network_timeout` in the source sets"), "{}", messages(&outcome));
     }
 }
 
@@ -254,7 +258,11 @@ fn all_verbs_retry_an_unreachable_ssh_server() {
     let (port, _) = proxy_that_cuts_connections(server.port(), 1);
     let outcome = get(&by_way_of(port), &commits[0], &json!({ "depth": 1 }));
     outcome.succeeded();
-    assert!(said(&outcome).contains("warning: the server cannot be reached; retrying in "), "{}", said(&outcome));
+    assert!(
+        messages(&outcome).contains("warning: the server cannot be reached; retrying in "),
+        "{}",
+        messages(&outcome)
+    );
     let inputs = scratch::directory();
     let commit = Checkout::clone(&repository.file_url(), inputs.path(), "work").commit("three", &[("x", "3")]);
     let (port, connections) = proxy_that_cuts_connections(server.port(), 1);

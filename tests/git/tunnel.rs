@@ -14,7 +14,7 @@ use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
 use crate::secrecy::{assert_no_private_file, assert_no_secret_in_output, assert_no_secret_in_processes};
-use crate::support::{check, history, refs, request, said, source, with};
+use crate::support::{check, history, messages, refs, request, source, with};
 
 const PASSWORD: &str = "proxypassword17";
 
@@ -95,7 +95,7 @@ fn proxy_works_without_private_key() {
     let outcome = check(&source, None);
     // The machine has no key here: the error proves that the server was reached.
     outcome.failed();
-    assert!(said(&outcome).contains("Permission denied (publickey"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("Permission denied (publickey"), "{}", messages(&outcome));
     assert_eq!(server.connections(), 1);
 }
 
@@ -121,9 +121,12 @@ fn refusing_proxy_fails_with_a_hint() {
         let outcome = check(&source, None);
         outcome.failed();
         assert_no_secret_in_output(&outcome, &[PASSWORD, "not this one", "bob:not this one"]);
-        let said = said(&outcome);
-        assert!(said.contains("no tunnel to `127.0.0.1:[PORT]` through the proxy `127.0.0.1:[PORT]`"), "{said}");
-        assert!(outcome.stderr.contains(expected), "{expected}:\n{said}");
+        let messages = messages(&outcome);
+        assert!(
+            messages.contains("no tunnel to `127.0.0.1:[PORT]` through the proxy `127.0.0.1:[PORT]`"),
+            "{messages}"
+        );
+        assert!(outcome.stderr.contains(expected), "{expected}:\n{messages}");
     }
     assert_eq!(server.connections(), 0);
 }
@@ -138,12 +141,12 @@ fn hostile(behaviour: impl Fn(&mut TcpStream, &str) + Send + Sync + 'static) -> 
         for stream in listener.incoming() {
             let (Ok(mut stream), behaviour) = (stream, std::sync::Arc::clone(&behaviour)) else { continue };
             std::thread::spawn(move || {
-                let mut asked = Vec::new();
+                let mut request = Vec::new();
                 let mut byte = [0];
-                while !asked.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|length| length > 0) {
-                    asked.push(byte[0]);
+                while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|length| length > 0) {
+                    request.push(byte[0]);
                 }
-                behaviour(&mut stream, &String::from_utf8_lossy(&asked));
+                behaviour(&mut stream, &String::from_utf8_lossy(&request));
             });
         }
     });
@@ -230,10 +233,10 @@ fn ipv6_host_is_in_brackets_and_password_in_no_process() {
     if !require(Layer::Ssh) {
         return;
     }
-    let (asked, heard) = std::sync::mpsc::channel();
-    let asked = std::sync::Mutex::new(asked);
+    let (sender, heard) = std::sync::mpsc::channel();
+    let sender = std::sync::Mutex::new(sender);
     let port = hostile(move |stream, request| {
-        let _ = asked.lock().expect("no connection panicked").send(request.to_owned());
+        let _ = sender.lock().expect("no connection panicked").send(request.to_owned());
         while stream.read(&mut [0]).is_ok_and(|length| length > 0) {}
     });
     let tunnel = json!({ "proxy_host": "127.0.0.1", "proxy_port": port });
@@ -265,7 +268,7 @@ fn refuses_a_host_with_shell_syntax() {
     for uri in [uri.as_str(), "ssh://git@`id`/x.git", "git@$(id):x.git"] {
         let outcome = check(&with(source(uri), json!({ "https_tunnel": tunnel })), None);
         outcome.failed();
-        assert!(said(&outcome).contains("is not a host name"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("is not a host name"), "{}", messages(&outcome));
     }
     assert!(!file.exists());
 }
@@ -287,7 +290,7 @@ fn incomplete_tunnel_fails_and_empty_tunnel_is_ignored() {
     ] {
         let outcome = check(&with(source("git@host:x"), json!({ "https_tunnel": tunnel })), None);
         outcome.failed();
-        assert!(said(&outcome).contains(problem), "{problem}:\n{}", said(&outcome));
+        assert!(messages(&outcome).contains(problem), "{problem}:\n{}", messages(&outcome));
     }
     check(&with(source(&repository.file_url()), json!({ "https_tunnel": {} })), None).succeeded();
 }

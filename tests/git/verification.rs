@@ -8,11 +8,11 @@ use jetway_tests::layer::{Layer, require};
 use jetway_tests::repository::Repository;
 use jetway_tests::scratch;
 use jetway_tests::signing::{Gpg, SshSigner};
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{request, said, source, with};
+use crate::support::{messages, request, source, with};
 
 /// Runs a get of the commit, and asserts that a failed get has left no file outside of `.git`.
 fn get(repository: &Repository, version: Option<&str>, keys: Value) -> Outcome {
@@ -37,7 +37,7 @@ fn files(directory: &Path) -> Vec<String> {
 /// The message of a refusal, with COMMIT in place of the hash.
 fn refusal(outcome: &Outcome, commit: &str) -> String {
     outcome.failed();
-    said(outcome).replace(commit, "COMMIT")
+    messages(outcome).replace(commit, "COMMIT")
 }
 
 const REFUSED: &str = "error: The commit COMMIT is not signed by a key that the source names\n  caused by: ";
@@ -70,7 +70,7 @@ mod gpg {
             "commit {by_ada} has a good signature by Ada <ada@example.com> ({})\nchecked out {by_ada} one\n",
             ada.fingerprint
         );
-        assert_eq!(said(&outcome), expected);
+        assert_eq!(messages(&outcome), expected);
     }
 
     #[test]
@@ -127,12 +127,12 @@ mod gpg {
         let (header, rest) = text.split_once("gpgsig ").expect("a signature");
         let (signature, message) = rest.split_once("\n\n").expect("a message");
         let commit = repository.raw_commit(&format!("{header}gpgsig {signature}\ngpgsig {signature}\n\n{message}\n"));
-        let said = refusal(&get(&repository, Some(&commit), keys.clone()), &commit);
-        assert_eq!(said, format!("{REFUSED}it has more than one signature\n"));
+        let messages = refusal(&get(&repository, Some(&commit), keys.clone()), &commit);
+        assert_eq!(messages, format!("{REFUSED}it has more than one signature\n"));
         // A signature only in the message.
         let commit = repository.raw_commit(&format!("{header}\n{message}\ngpgsig {signature}\n"));
-        let said = refusal(&get(&repository, Some(&commit), keys), &commit);
-        assert_eq!(said, "error: The commit COMMIT is not signed\n");
+        let messages = refusal(&get(&repository, Some(&commit), keys), &commit);
+        assert_eq!(messages, "error: The commit COMMIT is not signed\n");
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod gpg {
             let outcome = Verb::get("git").dir(destination.path()).request(&request(&source, None, &json!({}))).run();
             outcome.failed();
             let expected = "`source.commit_verification_keys[0]`: Invalid GPG key in: armour without a key\n";
-            assert!(said(&outcome).contains(expected), "{}", said(&outcome));
+            assert!(messages(&outcome).contains(expected), "{}", messages(&outcome));
             assert_eq!(server.requests(), []);
             assert_eq!(files(destination.path()), Vec::<String>::new());
         }
@@ -214,11 +214,11 @@ mod keyserver {
 
     /// The response to a "get" operation: an armoured key (draft-shaw-openpgp-hkp-00, 3.1.2.1, "machine readable" by
     /// 3.2.1.1) with the media type of RFC 3156 (7).
-    fn armoured(keys: &str) -> Answer {
-        Answer::bytes(200, "application/pgp-keys", keys)
+    fn armoured(keys: &str) -> Response {
+        Response::bytes(200, "application/pgp-keys", keys)
     }
 
-    fn serving(answer: Answer) -> StandIn {
+    fn serving(answer: Response) -> StandIn {
         StandIn::start(move |_| answer.clone())
     }
 
@@ -241,9 +241,9 @@ mod keyserver {
         for keys in [keys(&server, &ada.fingerprint), keys(&server, &format!("0x{}", id.to_lowercase()))] {
             get(&repository, Some(&commit), with(keys, json!({ "gpg_keyserver": hkp }))).succeeded();
         }
-        let asked: Vec<String> = server.asked().into_iter().map(|asked| asked.target).collect();
+        let request: Vec<String> = server.recorded_requests().into_iter().map(|request| request.target).collect();
         let target = |id: &str| format!("/pks/lookup?op=get&options=mr&search=0x{id}");
-        assert_eq!(asked, [target(&ada.fingerprint), target(id)]);
+        assert_eq!(request, [target(&ada.fingerprint), target(id)]);
     }
 
     #[test]
@@ -259,8 +259,11 @@ mod keyserver {
         let server = StandIn::start_tls(move |_| key.clone());
         let hkps = server.url().replace("https://", "hkps://");
         let keys = json!({ "commit_verification_key_ids": [ada.fingerprint], "gpg_keyserver": hkps });
-        let said = refusal(&get(&repository, Some(&commit), keys.clone()), &commit);
-        assert!(said.contains("caused by: the server's certificate is not signed by a trusted authority"), "{said}");
+        let messages = refusal(&get(&repository, Some(&commit), keys.clone()), &commit);
+        assert!(
+            messages.contains("caused by: the server's certificate is not signed by a trusted authority"),
+            "{messages}"
+        );
 
         get(&repository, Some(&commit), with(keys, json!({ "ca_certs": [server.authority()] }))).succeeded();
     }
@@ -290,7 +293,7 @@ mod keyserver {
         // In addition to the requested key.
         let server = serving(armoured(&format!("{}\n{}", eve.public, ada.public)));
         let outcome = get(&repository, Some(&commit), keys(&server, &ada.fingerprint));
-        assert!(refusal(&outcome, &commit).contains("which the source does not name"), "{}", said(&outcome));
+        assert!(refusal(&outcome, &commit).contains("which the source does not name"), "{}", messages(&outcome));
     }
 
     #[test]
@@ -299,16 +302,19 @@ mod keyserver {
         let commit = repository.commit("one", &[("a", "1")]);
         let id = "0".repeat(40);
         // RFC 9110 (15.5.5): the server has no such resource.
-        let server = serving(Answer::text(404, "No keys found"));
+        let server = serving(Response::text(404, "No keys found"));
         let outcome = get(&repository, Some(&commit), keys(&server, &id));
-        let said = refusal(&outcome, &commit);
-        assert!(said.contains(&format!("error: cannot fetch the GPG key `{id}`")), "{said}");
-        assert!(said.contains("404"), "{said}");
-        assert!(said.contains("hint: put a key that is not published into `commit_verification_keys`"), "{said}");
+        let messages = refusal(&outcome, &commit);
+        assert!(messages.contains(&format!("error: cannot fetch the GPG key `{id}`")), "{messages}");
+        assert!(messages.contains("404"), "{messages}");
+        assert!(
+            messages.contains("hint: put a key that is not published into `commit_verification_keys`"),
+            "{messages}"
+        );
         // An HTML page of a proxy in front of the keyserver.
-        let server = serving(Answer::bytes(200, "text/html", "<html>captcha</html>"));
-        let said = refusal(&get(&repository, Some(&commit), keys(&server, &id)), &commit);
-        assert!(said.contains("caused by: the server sent text without `-----BEGIN PGP"), "{said}");
+        let server = serving(Response::bytes(200, "text/html", "<html>captcha</html>"));
+        let messages = refusal(&get(&repository, Some(&commit), keys(&server, &id)), &commit);
+        assert!(messages.contains("caused by: the server sent text without `-----BEGIN PGP"), "{messages}");
     }
 }
 
@@ -326,8 +332,11 @@ mod ssh {
                 let keys = json!({ "allowed_signers": line });
                 let outcome = get_with(&repository, Some(&commit), keys, params);
                 outcome.succeeded();
-                let said = said(&outcome);
-                assert!(said.contains(&format!("commit {commit} has a good signature by ada@example.com")), "{said}");
+                let messages = messages(&outcome);
+                assert!(
+                    messages.contains(&format!("commit {commit} has a good signature by ada@example.com")),
+                    "{messages}"
+                );
             }
         }
     }
@@ -340,18 +349,18 @@ mod ssh {
         let signed = repository.signed_commit(&ada.signer(), "one", ("a", "1"));
         let by_eve = repository.signed_commit(&eve.signer(), "two", ("b", "1"));
         let keys = json!({ "allowed_signers": format!("ada@example.com {}", ada.public) });
-        let said = |commit: &str, keys: &Value| refusal(&get(&repository, Some(commit), keys.clone()), commit);
-        assert_eq!(said(&unsigned, &keys), "error: The commit COMMIT is not signed\n");
+        let messages = |commit: &str, keys: &Value| refusal(&get(&repository, Some(commit), keys.clone()), commit);
+        assert_eq!(messages(&unsigned, &keys), "error: The commit COMMIT is not signed\n");
         let not_allowed = |fingerprint: &str| {
             format!(
                 "{REFUSED}it is signed by the SSH key `{fingerprint}`, which `allowed_signers` does not allow at the commit time\n"
             )
         };
-        assert_eq!(said(&by_eve, &keys), not_allowed(&eve.signer().fingerprint));
+        assert_eq!(messages(&by_eve, &keys), not_allowed(&eve.signer().fingerprint));
 
         let text = repository.git(&["cat-file", "commit", &signed]);
         let changed = repository.raw_commit(&text.replace("\n\none", "\n\none, and more\n"));
-        let refused = said(&changed, &keys);
+        let refused = messages(&changed, &keys);
         assert!(
             refused.starts_with(&format!("{REFUSED}its signature does not match: the commit was changed")),
             "{refused}"
@@ -363,7 +372,7 @@ mod ssh {
         let content = format!("{header}\n{message}\n");
         let signature = ada.sign("file", &content).trim_end().replace('\n', "\n ");
         let for_files = repository.raw_commit(&format!("{header}gpgsig {signature}\n\n{message}\n"));
-        assert!(said(&for_files, &keys).starts_with(REFUSED));
+        assert!(messages(&for_files, &keys).starts_with(REFUSED));
         let signature = ada.sign("git", &content).trim_end().replace('\n', "\n ");
         let for_git = repository.raw_commit(&format!("{header}gpgsig {signature}\n\n{message}\n"));
         get(&repository, Some(&for_git), keys).succeeded();
@@ -437,7 +446,7 @@ fn invalid_keys_are_refused_before_the_fetch() {
     let outcome = Verb::get("git").dir(destination.path()).request(&request(&source, None, &json!({}))).run();
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         format!(
             "error: the request has 8 problems (jetway-git {})\n    \
              `source.commit_verification_keys[0]`: Invalid GPG key in: text without `-----BEGIN PGP ...-----` and \

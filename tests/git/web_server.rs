@@ -9,7 +9,7 @@ use jetway_tests::verb::{Container, Verb};
 use serde_json::{Value, json};
 
 use crate::secrecy::{assert_no_secret_below, assert_no_secret_in_output};
-use crate::support::{check, check_in, history, refs, request, said, source, with};
+use crate::support::{check, check_in, history, messages, refs, request, source, with};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -80,7 +80,7 @@ fn wrong_password_fails_with_a_hint_for_all_verbs() {
     for outcome in [check(&source, None), get(&source, &commits[0], &json!({})).1, put] {
         outcome.failed();
         assert_no_secret_in_output(&outcome, &["correct but wrong"]);
-        assert!(said(&outcome).contains("hint: check `username` and `password`"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("hint: check `username` and `password`"), "{}", messages(&outcome));
     }
     assert_eq!(repository.tip("main"), commits[0]);
     assert!(server.requests().len() <= 9, "a wrong password is not retried: {:?}", server.requests());
@@ -98,11 +98,11 @@ fn untrusted_ca_fails_with_a_hint() {
         outcome.failed();
         assert_no_secret_in_output(&outcome, &[PASSWORD]);
         assert!(
-            said(&outcome).contains(
+            messages(&outcome).contains(
                 "hint: the server's certificate has expired or is not trusted; to trust it, add its CA certificate to `ca_certs`"
             ),
             "{}",
-            said(&outcome)
+            messages(&outcome)
         );
     }
     assert_eq!(server.requests(), Vec::<String>::new(), "nothing is sent to an untrusted server");
@@ -136,7 +136,7 @@ fn invalid_certificate_is_refused() {
     let outcome = check(&source, None);
     outcome.failed();
     let expected = "`source.ca_certs[0]`: expected certificates in PEM form (-----BEGIN CERTIFICATE-----)";
-    assert!(said(&outcome).contains(expected), "{}", said(&outcome));
+    assert!(messages(&outcome).contains(expected), "{}", messages(&outcome));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn redirect_to_another_host_gets_no_credentials() {
         assert_no_secret_in_output(&outcome, &[PASSWORD]);
         let hint =
             "hint: the server redirected git to another address, which gets no credentials; set `uri` to that address";
-        assert!(said(&outcome).contains(hint), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(hint), "{}", messages(&outcome));
     }
     let requests = elsewhere.requests();
     assert!(!requests.is_empty() && requests.iter().all(|request| request.starts_with("401 - ")), "{requests:?}");
@@ -225,9 +225,9 @@ mod submodules {
         let (_, outcome) = get(&source, &commit, &json!({}));
         outcome.failed();
         assert_no_secret_in_output(&outcome, &[PASSWORD]);
-        let said = said(&outcome);
-        assert!(said.contains("error: cannot fetch the submodules\n"), "{said}");
-        assert!(said.contains("hint: set `submodule_credentials` for submodules on other hosts"), "{said}");
+        let messages = messages(&outcome);
+        assert!(messages.contains("error: cannot fetch the submodules\n"), "{messages}");
+        assert!(messages.contains("hint: set `submodule_credentials` for submodules on other hosts"), "{messages}");
         let requests = there.server.requests();
         assert!(!requests.is_empty() && requests.iter().all(|request| request.starts_with("401 - ")), "{requests:?}");
     }

@@ -7,7 +7,7 @@ use jetway_tests::verb::{Outcome, Verb};
 use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
 
-use crate::support::{check, history, refs, request, said, source, with};
+use crate::support::{check, history, messages, refs, request, source, with};
 
 fn get(source: &Value, version: &Value) -> (String, Outcome) {
     let destination = scratch::directory();
@@ -30,7 +30,7 @@ fn ssh_address_without_a_key_hints_at_private_key() {
         let outcome = check(&source, None);
         outcome.failed();
         let hint = "hint: set `private_key` in the source: an ssh address needs it\n";
-        assert!(said(&outcome).ends_with(hint), "{}", said(&outcome));
+        assert!(messages(&outcome).ends_with(hint), "{}", messages(&outcome));
     }
 }
 
@@ -44,7 +44,7 @@ fn missing_default_branch_fails_with_the_existing_branches() {
         let outcome = check(&source, version);
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: the default branch of `file://[TEMP]/repository.git` does not exist: its HEAD names a missing \
              branch\nhint: set `branch` in the source; the server has `main`, `side`\n"
         );
@@ -54,7 +54,7 @@ fn missing_default_branch_fails_with_the_existing_branches() {
         let outcome = Verb::get("git").dir(destination.path()).request(&request(&source, None, &params)).run();
         outcome.failed();
         let expected = "its HEAD names a missing branch\n";
-        assert!(said(&outcome).ends_with(expected), "{}", said(&outcome));
+        assert!(messages(&outcome).ends_with(expected), "{}", messages(&outcome));
     }
 }
 
@@ -65,7 +65,7 @@ fn filter_without_a_match_warns() {
     let outcome = check(&json!({ "uri": repository.file_url(), "tag_filter": "release-*" }), None);
     assert_eq!(refs(&outcome), Vec::<String>::new());
     let expected = "warning: no tag of `file://[TEMP]/repository.git` matches `tag_filter: release-*`\n";
-    assert_eq!(said(&outcome), expected);
+    assert_eq!(messages(&outcome), expected);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn get_accepts_head_and_full_ref_names() {
     ] {
         let (_, outcome) = get(&source, &json!({ "ref": reference }));
         outcome.failed();
-        assert!(said(&outcome).contains(expected), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(expected), "{}", messages(&outcome));
     }
 }
 
@@ -104,7 +104,7 @@ fn check_of_tags_accepts_a_full_ref_name() {
     let source = json!({ "uri": repository.file_url(), "tag_filter": "v*" });
     let outcome = check(&source, Some("refs/tags/v1"));
     assert_eq!(refs(&outcome), ["v1", "v2"]);
-    assert_eq!(said(&outcome), "");
+    assert_eq!(messages(&outcome), "");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn check_follows_a_version_in_a_merged_unrelated_history() {
     let expected: Vec<&str> = [known.as_str()].into_iter().chain(expected.lines()).collect();
     let outcome = check(&source(&repository.file_url()), Some(&known));
     assert_eq!(refs(&outcome), expected);
-    assert!(!said(&outcome).contains("no history in common"), "{}", said(&outcome));
+    assert!(!messages(&outcome).contains("no history in common"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -138,5 +138,5 @@ fn backslash_d_in_tag_regex_hints_at_a_set() {
     let outcome = Verb::check("git").request(&request(&source, None, &json!({}))).run();
     outcome.failed();
     let expected = r"`source.tag_regex`: has `\d`, which is undefined in POSIX regular expressions; write `[0-9]`";
-    assert!(said(&outcome).contains(expected), "{}", said(&outcome));
+    assert!(messages(&outcome).contains(expected), "{}", messages(&outcome));
 }

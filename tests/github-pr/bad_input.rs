@@ -5,7 +5,7 @@ use jetway_tests::scratch;
 use jetway_tests::verb::Outcome;
 use serde_json::{Value, json};
 
-use crate::support::{check, get, put, said, source, version, with};
+use crate::support::{check, get, messages, put, source, version, with};
 
 /// The program and its release, as error messages name them.
 const PROGRAM: &str = concat!("jetway-github-pr ", env!("CARGO_PKG_VERSION"));
@@ -13,7 +13,7 @@ const PROGRAM: &str = concat!("jetway-github-pr ", env!("CARGO_PKG_VERSION"));
 #[track_caller]
 fn refused(outcome: &Outcome, expected: &str) {
     outcome.failed();
-    assert_eq!(said(outcome), expected.replace("PROGRAM", PROGRAM));
+    assert_eq!(messages(outcome), expected.replace("PROGRAM", PROGRAM));
     assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
 }
 
@@ -38,10 +38,7 @@ fn empty_source() {
 fn repository_and_addresses() {
     of_source(json!({ "repository": "app" }), "`source.repository`: expected `OWNER/NAME`, found `app`");
     of_source(json!({ "repository": "", "repo": "a/b/c" }), "`source.repo`: expected `OWNER/NAME`, found `a/b/c`");
-    of_source(
-        json!({ "repo": "octo/other" }),
-        "`source.repo`: must have the same value as `repository`, of which it is an alias",
-    );
+    of_source(json!({ "repo": "octo/other" }), "`source.repo`: is an alias of `repository`, but has a different value");
     of_source(json!({ "v3_endpoint": "ftp://x" }), "`source.v3_endpoint`: expected `https://...`");
     of_source(json!({ "api_endpoint": "https://u:p@x" }), "`source.api_endpoint`: must not contain a user or password");
     of_source(json!({ "v4_endpoint": "x" }), "`source.v4_endpoint`: expected `https://...`");
@@ -93,7 +90,7 @@ fn params_of_a_get() {
     let params = json!({ "git_depth": 1, "git.depth": 2 });
     refused(
         &get(&source(&github), &version(1, &"0".repeat(40)), params, directory.path()),
-        "error: the request has 1 problem (PROGRAM)\n    `params.git.depth`: must have the same value as `git_depth`, of which it is an alias\n",
+        "error: the request has 1 problem (PROGRAM)\n    `params.git.depth`: is an alias of `git_depth`, but has a different value\n",
     );
     for tool in ["squash", ""] {
         let params = json!({ "integration_tool": tool });

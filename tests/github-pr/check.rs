@@ -4,7 +4,7 @@ use jetway_tests::github::{GitHub, PullRequest, commit};
 use jetway_tests::verb::Container;
 use serde_json::{Value, json};
 
-use crate::support::{check, check_in, numbers, said, source, version, with};
+use crate::support::{check, check_in, messages, numbers, source, version, with};
 
 #[test]
 fn returns_only_the_newest_commit_in_the_first_check() {
@@ -100,12 +100,12 @@ fn reports_missing_repository() {
     let outcome = check(&with(source(&github), json!({ "repository": "octo/nope" })), None);
     outcome.failed();
     assert!(
-        said(&outcome).contains("Could not resolve to a Repository with the name 'octo/nope'"),
+        messages(&outcome).contains("Could not resolve to a Repository with the name 'octo/nope'"),
         "{}",
         outcome.stderr
     );
     assert!(
-        said(&outcome).contains("hint: the repository, pull request or commit does not exist"),
+        messages(&outcome).contains("hint: the repository, pull request or commit does not exist"),
         "{}",
         outcome.stderr
     );
@@ -133,7 +133,7 @@ fn logs_in_as_an_app() {
 fn finds_the_api_of_github_enterprise_from_the_server_url() {
     let github = GitHub::start();
     github.put_pull(PullRequest::new(1, &commit(11)));
-    let refused = jetway_tests::stand_in::Answer::json(404, &json!({ "message": "Not Found" }));
+    let refused = jetway_tests::stand_in::Response::json(404, &json!({ "message": "Not Found" }));
     github.answer(1, "POST", "/graphql", refused);
     let outcome = check(&source(&github), None);
     // The check tries both URLs; the stand-in does not serve `/api/graphql`.

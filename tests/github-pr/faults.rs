@@ -4,12 +4,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jetway_tests::github::{GitHub, PullRequest, commit};
 use jetway_tests::http_git;
-use jetway_tests::stand_in::{Answer, Fault};
+use jetway_tests::stand_in::{Fault, Response};
 use jetway_tests::verb::{Running, Verb};
 use jetway_tests::{process, scratch};
 use serde_json::{Value, json};
 
-use crate::support::{Project, check, numbers, said, source, version, with};
+use crate::support::{Project, check, messages, numbers, source, version, with};
 
 fn one() -> GitHub {
     let github = GitHub::start();
@@ -22,9 +22,9 @@ fn now() -> u64 {
 }
 
 /// See "Exceeding the rate limit" in GitHub's guide to the limits of the GraphQL API: status 200, `x-ratelimit-remaining` is 0.
-fn limited(reset: u64) -> Answer {
+fn limited(reset: u64) -> Response {
     let error = json!({ "type": "RATE_LIMITED", "message": "API rate limit exceeded for user ID 1." });
-    Answer::json(200, &json!({ "errors": [error] }))
+    Response::json(200, &json!({ "errors": [error] }))
         .with("X-RateLimit-Remaining", "0")
         .with("X-RateLimit-Reset", &reset.to_string())
 }
@@ -35,7 +35,7 @@ fn waits_for_the_rate_limit_of_graphql() {
     github.answer(1, "POST", "/graphql", limited(now() + 1));
     let outcome = check(&source(&github), None);
     assert_eq!(numbers(&outcome), [1]);
-    assert!(said(&outcome).contains("GitHub's rate limit is used up; waiting"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("GitHub's rate limit is used up; waiting"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -44,8 +44,8 @@ fn fails_at_once_on_a_long_rate_limit() {
     github.answer(9, "POST", "/graphql", limited(now() + 2400));
     let outcome = check(&source(&github), None);
     outcome.failed();
-    assert!(said(&outcome).contains("GitHub's rate limit for GraphQL is used up until"), "{}", outcome.stderr);
-    assert!(said(&outcome).contains("hint: check less often"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("GitHub's rate limit for GraphQL is used up until"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("hint: check less often"), "{}", outcome.stderr);
     assert!(outcome.elapsed < Duration::from_secs(10));
 }
 
@@ -53,7 +53,7 @@ fn fails_at_once_on_a_long_rate_limit() {
 fn waits_for_the_secondary_rate_limit() {
     let github = one();
     let body = json!({ "message": "You have exceeded a secondary rate limit." });
-    github.answer(1, "POST", "/graphql", Answer::json(403, &body).with("Retry-After", "1"));
+    github.answer(1, "POST", "/graphql", Response::json(403, &body).with("Retry-After", "1"));
     let outcome = check(&source(&github), None);
     assert_eq!(numbers(&outcome), [1]);
     assert!(outcome.stderr.contains("retrying in 1 s"), "{}", outcome.stderr);
@@ -62,13 +62,14 @@ fn waits_for_the_secondary_rate_limit() {
 #[test]
 fn logs_the_remaining_rate_limit() {
     let outcome = check(&source(&one()), None);
-    assert!(said(&outcome).contains("rate limit: 4999 of 5000 requests are left"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("rate limit: 4999 of 5000 requests are left"), "{}", outcome.stderr);
 }
 
 #[test]
 fn retries_a_query_after_a_fault() {
     let github = one();
-    for fault in [Fault::CutBefore, Fault::CutAfter, Fault::CutBody(20), Fault::Answer(Answer::text(502, "<html>"))] {
+    for fault in [Fault::CutBefore, Fault::CutAfter, Fault::CutBody(20), Fault::Response(Response::text(502, "<html>"))]
+    {
         github.fail_next(fault);
         assert_eq!(numbers(&check(&source(&github), None)), [1]);
     }
@@ -80,11 +81,11 @@ fn fails_if_the_response_does_not_come_from_github() {
     for body in
         [json!([]), json!({}), json!({ "data": null }), json!({ "data": { "repository": { "pullRequests": 7 } } })]
     {
-        github.answer(3, "POST", "graphql", Answer::json(200, &body));
+        github.answer(3, "POST", "graphql", Response::json(200, &body));
         let outcome =
             check(&with(source(&github), json!({ "v4_endpoint": format!("{}/graphql", github.url()) })), None);
         outcome.failed();
-        assert!(said(&outcome).contains("the response does not come from GitHub's API"), "{}", outcome.stderr);
+        assert!(messages(&outcome).contains("the response does not come from GitHub's API"), "{}", outcome.stderr);
         // Uses up the remaining planned responses.
         while !check(&source(&github), None).stdout.starts_with(b"[{") {}
     }
@@ -95,15 +96,15 @@ fn reports_errors_of_graphql() {
     let github = one();
     let errors =
         json!({ "errors": [{ "type": "FORBIDDEN", "message": "Resource not accessible by personal access token" }] });
-    github.answer(1, "POST", "/graphql", Answer::json(200, &errors));
+    github.answer(1, "POST", "/graphql", Response::json(200, &errors));
     let outcome = check(&source(&github), None);
     outcome.failed();
     assert!(
-        said(&outcome).contains("GitHub's GraphQL API responds: Resource not accessible by personal access token"),
+        messages(&outcome).contains("GitHub's GraphQL API responds: Resource not accessible by personal access token"),
         "{}",
         outcome.stderr
     );
-    assert!(said(&outcome).contains("hint: the token lacks a permission"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("hint: the token lacks a permission"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -111,7 +112,7 @@ fn reports_wrong_token() {
     let github = one();
     let outcome = check(&with(source(&github), json!({ "access_token": "wrong" })), None);
     outcome.failed();
-    assert!(said(&outcome).contains("Bad credentials"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("Bad credentials"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -147,8 +148,8 @@ fn sigterm_ends_every_wait() {
         }
         let running = spawn_get(&project, &head, directory.path());
         let is_waiting = || {
-            let asked = github.requests().len() > before;
-            (if fault == 2 { !project.server.requests().is_empty() } else { asked }).then_some(())
+            let request = github.requests().len() > before;
+            (if fault == 2 { !project.server.requests().is_empty() } else { request }).then_some(())
         };
         assert!(process::wait_until(Duration::from_secs(20), is_waiting).is_some());
         if fault == 1 {
@@ -158,7 +159,7 @@ fn sigterm_ends_every_wait() {
         let outcome = running.wait(Duration::from_secs(10));
         assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
         assert!(outcome.stdout.is_empty());
-        assert!(said(&outcome).contains("interrupted by SIGTERM"), "{}", outcome.stderr);
+        assert!(messages(&outcome).contains("interrupted by SIGTERM"), "{}", outcome.stderr);
         assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
     }
 }

@@ -6,7 +6,7 @@ use jetway_tests::repository::Repository;
 use jetway_tests::{git, scratch};
 use serde_json::{Value, json};
 
-use crate::support::{Project, file, get, said, version, with};
+use crate::support::{Project, file, get, messages, version, with};
 
 fn text(directory: &std::path::Path, name: &str) -> String {
     fs::read_to_string(directory.join(name)).unwrap()
@@ -28,7 +28,7 @@ fn merges_into_the_base_branch() {
     // The base commit of the merge, which is newer than the one that GitHub returns.
     assert_eq!(file(directory.path(), "base_sha"), main);
     assert!(
-        said(&outcome).contains(&format!("checked out the merge of pull request 7 at {head}")),
+        messages(&outcome).contains(&format!("checked out the merge of pull request 7 at {head}")),
         "{}",
         outcome.stderr
     );
@@ -123,10 +123,12 @@ fn conflict_names_the_files() {
     for (tool, verb) in [("merge", "merge"), ("rebase", "rebase")] {
         let (_, outcome) = project.get(7, &head, json!({ "integration_tool": tool }));
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.contains(&format!("cannot {verb} pull request 7 (")), "{said}");
-        assert!(said.contains("merge conflict in `README.md`"), "{said}");
-        assert!(said.contains("hint: resolve the conflict in the pull request, or set `integration_tool: checkout`"));
+        let messages = messages(&outcome);
+        assert!(messages.contains(&format!("cannot {verb} pull request 7 (")), "{messages}");
+        assert!(messages.contains("merge conflict in `README.md`"), "{messages}");
+        assert!(
+            messages.contains("hint: resolve the conflict in the pull request, or set `integration_tool: checkout`")
+        );
     }
     project.get(7, &head, json!({ "integration_tool": "checkout" })).1.succeeded();
 }
@@ -173,7 +175,7 @@ fn fetches_version_that_is_no_longer_the_head() {
     project.repository.forget_unreachable();
     let (_, outcome) = project.get(7, &newer, json!({}));
     outcome.failed();
-    assert!(said(&outcome).contains(&format!("version `{newer}` is gone")), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains(&format!("version `{newer}` is gone")), "{}", outcome.stderr);
 }
 
 #[test]
@@ -183,12 +185,16 @@ fn reports_deleted_pull_request_or_base_branch() {
     project.github.change_pull(7, |pull| pull.base = "gone".to_owned());
     let (_, outcome) = project.get(7, &head, json!({}));
     outcome.failed();
-    assert!(said(&outcome).contains("there is no `refs/heads/gone` in"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("there is no `refs/heads/gone` in"), "{}", outcome.stderr);
     project.github.forget_pull(7);
     let (_, outcome) = project.get(7, &head, json!({}));
     outcome.failed();
-    assert!(said(&outcome).contains("cannot read pull request 7 of `octo/app`"), "{}", outcome.stderr);
-    assert!(said(&outcome).contains("Could not resolve to a PullRequest with the number of 7."), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("cannot read pull request 7 of `octo/app`"), "{}", outcome.stderr);
+    assert!(
+        messages(&outcome).contains("Could not resolve to a PullRequest with the number of 7."),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]
@@ -267,5 +273,5 @@ fn git_logs_in_with_the_app_token() {
     let outcome = get(&source, &version(7, &head), json!({}), directory.path());
     // The test's git server rejects the App's token, because it accepts only the fixed one.
     outcome.failed();
-    assert!(said(&outcome).contains("hint: git logs in with the token of the source"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("hint: git logs in with the token of the source"), "{}", outcome.stderr);
 }

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use jetway_tests::github::commit;
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Asked, StandIn};
+use jetway_tests::stand_in::{RecordedRequest, Response, StandIn};
 use jetway_tests::verb::Container;
 use serde_json::{Value, json};
 
-use crate::support::{check, check_in, file, get, numbers, said, version, with};
+use crate::support::{check, check_in, file, get, messages, numbers, version, with};
 
 /// The most pull requests in a page, Gitea's default.
 const PAGE: usize = 50;
@@ -36,7 +36,7 @@ impl Gitea {
     fn start() -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
-        let server = StandIn::start(move |asked| answer(asked, &mut shared.lock().expect("no panic")));
+        let server = StandIn::start(move |request| answer(request, &mut shared.lock().expect("no panic")));
         Self { server, state }
     }
 
@@ -75,53 +75,53 @@ impl Gitea {
 
     /// The requests since the last call, without their queries.
     fn requests(&self, seen: &mut usize) -> Vec<String> {
-        let asked = self.server.asked();
-        let new = asked.iter().skip(*seen).map(|asked| {
-            let path = asked.path().strip_prefix("/api/v1/repos/octo/app/").unwrap_or(asked.path());
-            format!("{} {path}", asked.method)
+        let request = self.server.recorded_requests();
+        let new = request.iter().skip(*seen).map(|request| {
+            let path = request.path().strip_prefix("/api/v1/repos/octo/app/").unwrap_or(request.path());
+            format!("{} {path}", request.method)
         });
         let new = new.collect();
-        *seen = asked.len();
+        *seen = request.len();
         new
     }
 }
 
-fn answer(asked: &Asked, state: &mut State) -> Answer {
-    let Some(path) = asked.path().strip_prefix("/api/v1/repos/octo/app/") else {
-        return Answer::bytes(404, "text/html; charset=UTF-8", "<!DOCTYPE html><title>Page Not Found</title>");
+fn answer(request: &RecordedRequest, state: &mut State) -> Response {
+    let Some(path) = request.path().strip_prefix("/api/v1/repos/octo/app/") else {
+        return Response::bytes(404, "text/html; charset=UTF-8", "<!DOCTYPE html><title>Page Not Found</title>");
     };
     let parts: Vec<&str> = path.split('/').collect();
     match parts.as_slice() {
         ["pulls"] => {
-            assert_eq!(asked.query("sort").as_deref(), Some("recentupdate"));
-            let wanted = asked.query("state").unwrap();
+            assert_eq!(request.query("sort").as_deref(), Some("recentupdate"));
+            let wanted = request.query("state").unwrap();
             let mut pulls: Vec<Value> = state.pulls.iter().filter(|pull| pull["state"] == wanted).cloned().collect();
             pulls.sort_by_key(|pull| Reverse(pull["updated_at"].as_str().unwrap().to_owned()));
-            let page: usize = asked.query("page").unwrap().parse().unwrap();
+            let page: usize = request.query("page").unwrap().parse().unwrap();
             let items: Vec<&Value> = pulls.iter().skip((page - 1) * PAGE).take(PAGE).collect();
             if let Some(number) = state.closes_after_a_page.take() {
                 let pull = state.pulls.iter_mut().find(|pull| pull["number"] == number).unwrap();
                 pull["state"] = json!("closed");
             }
-            Answer::json(200, &json!(items)).with("X-Total-Count", &pulls.len().to_string())
+            Response::json(200, &json!(items)).with("X-Total-Count", &pulls.len().to_string())
         }
         ["pulls", number] => {
             let number: u64 = number.parse().unwrap();
             let pull = state.pulls.iter().find(|pull| pull["number"] == number).expect("it was opened");
-            Answer::json(200, pull)
+            Response::json(200, pull)
         }
         ["pulls", number, "reviews"] => {
             let is_approved = state.approved.contains(&number.parse().unwrap());
             let review = json!({ "id": 1, "user": { "login": "ada" }, "state": "APPROVED", "dismissed": false });
-            Answer::json(200, &if is_approved { json!([review]) } else { json!([]) })
+            Response::json(200, &if is_approved { json!([review]) } else { json!([]) })
         }
-        ["pulls", number, "files"] => Answer::json(200, &json!([{ "filename": format!("src/{number}") }])),
+        ["pulls", number, "files"] => Response::json(200, &json!([{ "filename": format!("src/{number}") }])),
         ["git", "commits", hash] => {
             let person = json!({ "name": "A", "email": "a@example.com", "date": "2026-01-01T10:00:00+01:00" });
             let text = json!({ "message": "change", "author": person, "committer": person });
-            Answer::json(200, &json!({ "sha": hash, "commit": text, "author": null }))
+            Response::json(200, &json!({ "sha": hash, "commit": text, "author": null }))
         }
-        _ => Answer::json(404, &json!({ "message": "Not Found", "url": "http://gitea.example/api/swagger" })),
+        _ => Response::json(404, &json!({ "message": "Not Found", "url": "http://gitea.example/api/swagger" })),
     }
 }
 
@@ -243,7 +243,7 @@ fn keys_of_what_gitea_does_not_have_are_refused() {
     ] {
         let outcome = check(&with(gitea.source(), more), None);
         outcome.failed();
-        assert!(said(&outcome).contains(expected), "{}", outcome.stderr);
+        assert!(messages(&outcome).contains(expected), "{}", outcome.stderr);
     }
     assert_eq!(gitea.requests(&mut 0), Vec::<String>::new());
 }

@@ -1,11 +1,11 @@
 //! put: statuses and comments.
 
 use jetway_tests::github::{GitHub, LOGIN, PullRequest, commit};
-use jetway_tests::stand_in::Answer;
+use jetway_tests::stand_in::Response;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{file, get, inputs, put, said, source, version, with};
+use crate::support::{file, get, inputs, messages, put, source, version, with};
 
 const BUILD: &str = "https://ci.example.com/teams/main/pipelines/delivery/jobs/build/builds/42";
 
@@ -77,7 +77,7 @@ fn expands_the_variables_of_the_build() {
         (&json!("concourse-ci/build"), &json!("$BUILD_NAME as it is"))
     );
     assert_eq!(texts(&github), ["build 42 of delivery: $HOME"]);
-    assert!(said(&outcome).contains("`comment`: `$HOME` is not a variable of the build and is kept"));
+    assert!(messages(&outcome).contains("`comment`: `$HOME` is not a variable of the build and is kept"));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn deletes_previous_comments_of_the_same_login() {
     outcome.succeeded();
     let left = github.comments(5);
     assert_eq!((left.len(), left.last().unwrap()), (61, &(LOGIN.to_owned(), "now".to_owned())));
-    assert!(said(&outcome).contains("deleted 60 previous comments on pull request 5"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("deleted 60 previous comments on pull request 5"), "{}", outcome.stderr);
 }
 
 /// telia-oss/github-pr-resource issue 245: the login of an App has a suffix.
@@ -137,7 +137,7 @@ fn put_without_work_warns() {
     let github = GitHub::start();
     let outcome = run(&github, json!({}));
     outcome.succeeded();
-    assert!(said(&outcome).contains("warning: nothing to do"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("warning: nothing to do"), "{}", outcome.stderr);
     assert_eq!(outcome.json()["version"], version(5, &commit(5)));
 }
 
@@ -148,17 +148,17 @@ fn put_fails_if_the_status_is_not_set() {
     github.forget_commit(&commit(5));
     let outcome = put(&source(&github), json!({ "path": "pr", "status": "success", "comment": "x" }), inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("cannot set status `concourse-ci/status` of"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("cannot set status `concourse-ci/status` of"), "{}", outcome.stderr);
     assert_eq!(github.comments(5), []);
     github.answer(
         1,
         "POST",
         "/comments",
-        Answer::json(403, &json!({ "message": "Resource not accessible by integration" })),
+        Response::json(403, &json!({ "message": "Resource not accessible by integration" })),
     );
     let outcome = put(&source(&github), json!({ "path": "pr", "comment": "x" }), inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("hint: the token lacks a permission"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("hint: the token lacks a permission"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn rejects_path_without_a_get() {
     ] {
         let outcome = put(&source(&github), json!({ "path": path, "status": "success" }), inputs.path());
         outcome.failed();
-        assert!(said(&outcome).contains(expected), "{}", outcome.stderr);
+        assert!(messages(&outcome).contains(expected), "{}", outcome.stderr);
     }
     assert_eq!(github.requests().len(), 0);
 }
@@ -212,7 +212,7 @@ fn sets_a_status_on_the_checkout_of_another_type() {
     let params = json!({ "path": "code-base", "comment": "x" });
     let outcome = crate::support::put(&source(&github), params, inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("and only pull requests have comments"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("and only pull requests have comments"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn rejects_checkout_of_another_repository() {
     let inputs = inputs(&[("code/.git/HEAD", &commit(1)), ("code/.git/config", config)]);
     let outcome = put(&source(&github), json!({ "path": "code", "status": "success" }), inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("the checkout `code` belongs to `octo/other`"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("the checkout `code` belongs to `octo/other`"), "{}", outcome.stderr);
 }
 
 #[test]

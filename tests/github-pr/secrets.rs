@@ -5,12 +5,12 @@ use std::path::Path;
 
 use jetway_tests::github::{AppKey, TOKEN};
 use jetway_tests::scratch;
-use jetway_tests::stand_in::Answer;
+use jetway_tests::stand_in::Response;
 use jetway_tests::tree::tree;
 use jetway_tests::verb::{Container, Outcome};
 use serde_json::json;
 
-use crate::support::{Project, check_in, get, put, said, version, with};
+use crate::support::{Project, check_in, get, messages, put, version, with};
 
 /// Asserts that neither the output, the container nor the destination of a get contains the token or a line of the key.
 #[track_caller]
@@ -53,7 +53,7 @@ fn are_not_shown_on_failure() {
     let head = project.open(7, &[("new.txt", "new")]);
     let talkative = json!({ "message": format!("your header was `Authorization: Bearer {TOKEN}`"), "errors": [TOKEN] });
     for status in [400, 401, 403, 404, 422] {
-        project.github.answer(1, "POST", "/graphql", Answer::json(status, &talkative));
+        project.github.answer(1, "POST", "/graphql", Response::json(status, &talkative));
         let source = with(
             project.source(),
             json!({ "v4_endpoint": format!("{}/graphql", project.github.url()), "v3_endpoint": format!("{}/api/v3", project.github.url()) }),
@@ -62,10 +62,10 @@ fn are_not_shown_on_failure() {
         keeps(outcome.failed(), None);
     }
     let errors = json!({ "errors": [{ "message": format!("token {TOKEN} is bad") }] });
-    project.github.answer(1, "POST", "/graphql", Answer::json(200, &errors));
+    project.github.answer(1, "POST", "/graphql", Response::json(200, &errors));
     let outcome = check_in(&Container::new(), &project.source(), None);
     keeps(outcome.failed(), None);
-    assert!(said(&outcome).contains("is bad"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("is bad"), "{}", outcome.stderr);
     // The server cuts off git's pack.
     project.server.fail_always(
         "upload-pack",

@@ -129,8 +129,8 @@ pub(crate) fn file(directory: &Path, name: &str) -> String {
 }
 
 /// The output on standard error, without colours, ports and temporary paths.
-pub(crate) fn said(outcome: &Outcome) -> String {
+pub(crate) fn messages(outcome: &Outcome) -> String {
     let rendered = outcome.view().render();
-    let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
-    said.to_owned()
+    let (_, messages) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
+    messages.to_owned()
 }

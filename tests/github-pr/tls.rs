@@ -4,15 +4,15 @@ use jetway_tests::github::{GitHub, PullRequest, commit};
 use jetway_tests::tls_cases;
 use serde_json::json;
 
-use crate::support::{check, numbers, said, source, with};
+use crate::support::{check, messages, numbers, source, with};
 
 #[test]
 fn rejects_unknown_ca() {
     let github = GitHub::start_tls();
     let outcome = check(&source(&github), None);
     outcome.failed();
-    assert!(said(&outcome).contains("the server's certificate is not signed by a trusted authority"));
-    assert!(said(&outcome).contains("hint: add the certificate of its authority, in PEM form, to `ca_certs`"));
+    assert!(messages(&outcome).contains("the server's certificate is not signed by a trusted authority"));
+    assert!(messages(&outcome).contains("hint: add the certificate of its authority, in PEM form, to `ca_certs`"));
     assert_eq!(github.requests(), Vec::<String>::new());
 }
 

@@ -6,7 +6,7 @@ use jetway_tests::github::{AppKey, GitHub, REPOSITORY, commit};
 use jetway_tests::verb::Container;
 use serde_json::{Value, json};
 
-use crate::support::{check_in, metadata, put, said, version, with};
+use crate::support::{check_in, messages, metadata, put, version, with};
 
 fn source(github: &GitHub, key: &str) -> Value {
     json!({
@@ -58,7 +58,7 @@ fn rejects_key_in_another_format_before_any_request() {
     for text in [body.clone(), file.clone(), wrapped.join("\n")] {
         let outcome = put(&source(&github, &text), json!({ "commit": commit(1), "state": "success" }));
         outcome.failed();
-        let message = said(&outcome);
+        let message = messages(&outcome);
         assert!(message.contains("`source.private_key`") && message.contains("-----BEGIN"), "{message}");
         assert!(!outcome.stderr.contains(&body[..40]) && !outcome.stderr.contains(&file[..40]), "{message}");
     }
@@ -111,7 +111,11 @@ mod check {
         let other = AppKey::generate();
         let outcome = check_in(&container, &source(&github, &other.pkcs1), None);
         outcome.failed();
-        assert!(said(&outcome).starts_with("error: cannot log in as the GitHub App `4711`\n"), "{}", outcome.stderr);
+        assert!(
+            messages(&outcome).starts_with("error: cannot log in as the GitHub App `4711`\n"),
+            "{}",
+            outcome.stderr
+        );
         github.install_app("4711", "jetway", &other);
         check_in(&container, &source(&github, &other.pkcs1), None).succeeded();
     }

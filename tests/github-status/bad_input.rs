@@ -4,7 +4,7 @@ use jetway_tests::github::{GitHub, commit};
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{check, inputs, put, put_with, said, source, with};
+use crate::support::{check, inputs, messages, put, put_with, source, with};
 
 /// The program and its release, as error messages name them.
 const PROGRAM: &str = concat!("jetway-github-status ", env!("CARGO_PKG_VERSION"));
@@ -12,7 +12,7 @@ const PROGRAM: &str = concat!("jetway-github-status ", env!("CARGO_PKG_VERSION")
 #[track_caller]
 fn refused(outcome: &Outcome, expected: &str) {
     outcome.failed();
-    assert_eq!(said(outcome), expected.replace("PROGRAM", PROGRAM));
+    assert_eq!(messages(outcome), expected.replace("PROGRAM", PROGRAM));
     assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
 }
 
@@ -171,7 +171,7 @@ mod put_problems {
                 "deployment": { "environment": " ", "state": "done" },
             }),
             "error: the request has 4 problems (PROGRAM)\n    \
-             `params.status`: must have the same value as `state`, of which it is an alias\n    \
+             `params.status`: is an alias of `state`, but has a different value\n    \
              `params.statuses[0].state`: expected `error`, `failure`, `pending` or `success`, found `aborted`\n    \
              `params.deployment.environment`: must not be empty\n    \
              `params.deployment.state`: expected `error`, `failure`, `in_progress`, `inactive`, `pending`, `queued` or \
@@ -305,7 +305,7 @@ fn unknown_keys_are_warnings_and_misspelt_keys_with_allow_unknown_keys() {
         let outcome =
             put(&with(source(&github), keys), json!({ "commit": commit(1), "state": "success", "context": "a" }));
         outcome.succeeded();
-        assert!(said(&outcome).starts_with(warning), "{}", outcome.stderr);
+        assert!(messages(&outcome).starts_with(warning), "{}", outcome.stderr);
     }
 }
 

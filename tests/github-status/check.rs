@@ -4,11 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use jetway_tests::github::{GitHub, commit};
-use jetway_tests::stand_in::Answer;
+use jetway_tests::stand_in::Response;
 use jetway_tests::verb::Container;
 use serde_json::{Value, json};
 
-use crate::support::{check, check_in, said, source, version, with};
+use crate::support::{check, check_in, messages, source, version, with};
 
 /// The response of a check.
 #[track_caller]
@@ -205,11 +205,11 @@ mod second_check_in_the_same_container {
         for _ in 0..3 {
             assert_eq!(check_in(&container, &source(&github), Some(&known)).json(), json!([known]));
         }
-        let asked = github.asked();
-        assert_eq!(asked.len(), 3);
-        assert!(asked[0].header("if-none-match").is_none());
+        let request = github.recorded_requests();
+        assert_eq!(request.len(), 3);
+        assert!(request[0].header("if-none-match").is_none());
         // With the `ETag`, the response is 304, which GitHub does not count.
-        assert!(asked[1].header("if-none-match").is_some() && asked[2].header("if-none-match").is_some());
+        assert!(request[1].header("if-none-match").is_some() && request[2].header("if-none-match").is_some());
         let new = github.set_status(&commit(1), "default", "failure", "a");
         let expected = json!([known, version(&commit(1), new)]);
         assert_eq!(check_in(&container, &source(&github), Some(&known)).json(), expected);
@@ -244,7 +244,7 @@ mod second_check_in_the_same_container {
         ] {
             fs::write(&kept, damaged).unwrap();
             assert_eq!(check_in(&container, &source(&github), Some(&known)).json(), json!([known]));
-            assert!(github.asked().last().unwrap().header("if-none-match").is_none());
+            assert!(github.recorded_requests().last().unwrap().header("if-none-match").is_none());
         }
     }
 }
@@ -255,7 +255,7 @@ fn logs_the_remaining_rate_limit() {
     github.rate(5000, 4321, 1_700_000_000);
     let outcome = check(&source(&github), None);
     outcome.succeeded();
-    assert_eq!(said(&outcome), "rate limit: 4321 of 5000 requests are left until 22:13 UTC\n");
+    assert_eq!(messages(&outcome), "rate limit: 4321 of 5000 requests are left until 22:13 UTC\n");
 }
 
 /// dpb587/github-status-resource printed nothing and exited with 0, or printed an error of `jq`.
@@ -265,7 +265,7 @@ fn reports_github_s_error_message() {
     let outcome = check(&with(source(&github), json!({ "access_token": "ghp_wrong" })), None);
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: `GET http://127.0.0.1:[PORT]/repos/octo/app/commits/main/statuses?per_page=...` answered 401 Unauthorized \
          (x-github-request-id: 0680:45A6:21C5D6C:62D2A4F:62D6350C)\n  caused by: Bad credentials\n\
          hint: the token or the App's private key is wrong, expired or revoked\n"
@@ -274,17 +274,17 @@ fn reports_github_s_error_message() {
     source["branch"] = json!("nope");
     let outcome = check(&source, None);
     outcome.failed();
-    assert!(said(&outcome).contains("  caused by: No commit found for SHA: nope\n"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("  caused by: No commit found for SHA: nope\n"), "{}", outcome.stderr);
 }
 
 #[test]
 fn fails_on_endless_list() {
     let github = GitHub::start();
-    let page = Answer::json(200, &json!([])).with("Link", "<https://x.example/?page=2>; rel=\"next\"");
+    let page = Response::json(200, &json!([])).with("Link", "<https://x.example/?page=2>; rel=\"next\"");
     github.answer(1000, "GET", "/statuses", page);
     let outcome = check(&source(&github), None);
     outcome.failed();
-    assert!(said(&outcome).contains("has more than 100 pages"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("has more than 100 pages"), "{}", outcome.stderr);
     assert_eq!(github.requests().len(), 100);
 }
 
@@ -292,7 +292,7 @@ fn fails_on_endless_list() {
 fn explains_responses_that_do_not_come_from_github() {
     for body in ["", "{}", "[1]", "[{\"id\": -1}]", "[{\"state\":\"success\"}]"] {
         let github = GitHub::start();
-        github.answer(9, "GET", "/statuses", Answer::text(200, body));
+        github.answer(9, "GET", "/statuses", Response::text(200, body));
         let outcome = check(&source(&github), None);
         outcome.failed();
         assert!(outcome.stderr.contains("error"), "{}", outcome.stderr);
@@ -303,9 +303,9 @@ fn explains_responses_that_do_not_come_from_github() {
 fn status_without_url_uses_commit_of_combined_status() {
     let github = GitHub::start();
     let bare = json!([{ "id": 7, "state": "success", "created_at": "", "updated_at": "" }]);
-    github.answer(9, "GET", "/statuses", Answer::json(200, &bare));
+    github.answer(9, "GET", "/statuses", Response::json(200, &bare));
     let outcome = check(&source(&github), None);
     assert_eq!(outcome.json(), json!([version(&commit(1), 7)]), "{}", outcome.stderr);
-    github.answer(9, "GET", "/commits/main/status", Answer::json(404, &json!({ "message": "Not Found" })));
+    github.answer(9, "GET", "/commits/main/status", Response::json(404, &json!({ "message": "Not Found" })));
     check(&source(&github), None).failed();
 }

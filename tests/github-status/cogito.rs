@@ -3,7 +3,7 @@
 use jetway_tests::github::{GitHub, TOKEN, commit};
 use serde_json::{Value, json};
 
-use crate::support::{put_with, said, with};
+use crate::support::{messages, put_with, with};
 
 const ORIGIN: &str = "[remote \"origin\"]\n\turl = git@github.com:octo/app.git\n";
 
@@ -55,7 +55,7 @@ fn log_level_limits_output() {
         let params = json!({ "state": "success", "target_url": "no-address" });
         let outcome = put_with(&with(source(&github), json!({ "log_level": level })), params, &files);
         outcome.succeeded();
-        let shown = said(&outcome);
+        let shown = messages(&outcome);
         assert_eq!((shown.contains("set `build`"), shown.contains("warning: ")), (step, warning), "{level}: {shown}");
     }
 }
@@ -70,8 +70,12 @@ fn rejects_checkout_of_another_repository_before_any_request() {
         for params in [json!({ "state": "success" }), json!({ "commit": "code", "state": "success" })] {
             let outcome = put_with(&source(&github), params, &files);
             outcome.failed();
-            assert!(said(&outcome).contains("the checkout `code` belongs to `"), "{}", said(&outcome));
-            assert!(said(&outcome).contains("but `repository` of the source is `octo/app`"), "{}", said(&outcome));
+            assert!(messages(&outcome).contains("the checkout `code` belongs to `"), "{}", messages(&outcome));
+            assert!(
+                messages(&outcome).contains("but `repository` of the source is `octo/app`"),
+                "{}",
+                messages(&outcome)
+            );
         }
         assert!(github.requests().is_empty());
         // A commit that is given by its hash has no checkout to compare with the source.
@@ -85,10 +89,14 @@ fn requires_commit_unless_there_is_one_checkout() {
     let head = commit(1);
     let none = put_with(&source(&github), json!({ "state": "success" }), &[("a/x", "")]);
     none.failed();
-    assert!(said(&none).contains("`commit` is missing, and there is no checkout in the inputs"), "{}", said(&none));
+    assert!(
+        messages(&none).contains("`commit` is missing, and there is no checkout in the inputs"),
+        "{}",
+        messages(&none)
+    );
     let files = [("a/.git/HEAD", head.as_str()), ("b/.git/HEAD", head.as_str())];
     let several = put_with(&source(&github), json!({ "state": "success" }), &files);
     several.failed();
-    assert!(said(&several).contains("several checkouts in the inputs: `a`, `b`"), "{}", said(&several));
+    assert!(messages(&several).contains("several checkouts in the inputs: `a`, `b`"), "{}", messages(&several));
     assert!(github.requests().is_empty());
 }

@@ -4,7 +4,7 @@ use jetway_tests::github::{AppKey, GitHub, LOGIN, REPOSITORY, commit};
 use jetway_tests::stand_in::Fault;
 use serde_json::{Value, json};
 
-use crate::support::{get, metadata, put, put_with, said, source, with};
+use crate::support::{get, messages, metadata, put, put_with, source, with};
 
 const METADATA: &str =
     r#"[{"name":"pr","value":"5"},{"name":"title","value":"Add x"},{"name":"author","value":"alice"}]"#;
@@ -97,7 +97,7 @@ fn finds_pull_request_of_a_commit() {
     let outcome = put(&source(&github), json!({ "commit": commit(1), "comment": "hello" }));
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: no open pull request has the head commit 0000000000000000000000000000000000000001, and only pull requests have comments\n"
     );
 }
@@ -159,7 +159,7 @@ fn does_not_retry_a_comment() {
     github.fail_next(Fault::CutAfter);
     let outcome = put_path(&github, &source(&github), json!({ "comment": "once" }));
     outcome.failed();
-    assert!(said(&outcome).starts_with("error: cannot add a comment to pull request 5\n"), "{}", outcome.stderr);
+    assert!(messages(&outcome).starts_with("error: cannot add a comment to pull request 5\n"), "{}", outcome.stderr);
     assert_eq!(texts(&github), ["once"]);
 }
 
@@ -188,7 +188,7 @@ fn rejects_incomplete_files_of_the_get() {
         );
         outcome.failed();
         assert!(
-            said(&outcome).starts_with(&format!("error: cannot find the commit of `pr`\n  caused by: {words}\n")),
+            messages(&outcome).starts_with(&format!("error: cannot find the commit of `pr`\n  caused by: {words}\n")),
             "{}",
             outcome.stderr
         );
@@ -196,6 +196,6 @@ fn rejects_incomplete_files_of_the_get() {
     // A directory that is not a checkout.
     let outcome = put_with(&source(&github), json!({ "path": "pr", "status": "success" }), &[("pr/x", "")]);
     outcome.failed();
-    assert!(said(&outcome).contains("cannot find the commit of `pr`"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("cannot find the commit of `pr`"), "{}", outcome.stderr);
     assert_eq!(github.requests(), Vec::<String>::new());
 }

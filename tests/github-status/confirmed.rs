@@ -1,10 +1,10 @@
 //! A put succeeds once GitHub has confirmed the status, even if the response lacks fields or the status cannot be read back.
 
 use jetway_tests::github::{GitHub, commit};
-use jetway_tests::stand_in::Answer;
+use jetway_tests::stand_in::Response;
 use serde_json::{Value, json};
 
-use crate::support::{inputs, put, put_step, put_with, said, source, with};
+use crate::support::{inputs, messages, put, put_step, put_with, source, with};
 
 fn success() -> Value {
     json!({ "commit": commit(1), "state": "success" })
@@ -18,16 +18,16 @@ fn succeeds_when_the_status_cannot_be_read_back() {
             times,
             "GET",
             "/statuses",
-            Answer::json(status, &json!({ "message": "Resource not accessible" })),
+            Response::json(status, &json!({ "message": "Resource not accessible" })),
         );
         let outcome = put(&source(&github), success());
         outcome.succeeded();
         assert_eq!(github.statuses(&commit(1)).len(), 1, "{status}");
         if times == 20 {
             assert!(
-                said(&outcome).contains("warning: the status is set, but it cannot be read back: "),
+                messages(&outcome).contains("warning: the status is set, but it cannot be read back: "),
                 "{}",
-                said(&outcome)
+                messages(&outcome)
             );
         }
     }
@@ -41,8 +41,8 @@ fn succeeds_when_the_response_lacks_fields_or_has_other_types() {
         (json!({ "id": 7 }), "success"),
     ] {
         let github = GitHub::start();
-        github.answer(1, "POST", "/statuses/", Answer::json(201, &answer));
-        github.answer(1, "GET", "/statuses", Answer::json(200, &json!([answer])));
+        github.answer(1, "POST", "/statuses/", Response::json(201, &answer));
+        github.answer(1, "GET", "/statuses", Response::json(200, &json!([answer])));
         let outcome = put(&source(&github), success());
         outcome.succeeded();
         assert_eq!(outcome.json()["version"], json!({ "commit": commit(1), "status": "7" }), "{answer}");
@@ -56,16 +56,16 @@ fn succeeds_when_the_response_lacks_fields_or_has_other_types() {
 
 #[test]
 fn succeeds_when_the_response_cannot_be_parsed() {
-    for answer in [Answer::text(201, ""), Answer::text(201, "created"), Answer::json(201, &json!({}))] {
+    for answer in [Response::text(201, ""), Response::text(201, "created"), Response::json(201, &json!({}))] {
         let github = GitHub::start();
         github.answer(1, "POST", "/statuses/", answer);
         let outcome = put(&source(&github), success());
         outcome.succeeded();
         assert_eq!(outcome.json()["version"], json!({ "commit": commit(1) }));
         assert!(
-            said(&outcome).contains("warning: the status is set, but the response has no `id`"),
+            messages(&outcome).contains("warning: the status is set, but the response has no `id`"),
             "{}",
-            said(&outcome)
+            messages(&outcome)
         );
     }
 }
@@ -73,7 +73,7 @@ fn succeeds_when_the_response_cannot_be_parsed() {
 #[test]
 fn fails_when_the_response_is_a_web_page() {
     let github = GitHub::start();
-    github.answer(1, "POST", "/statuses/", Answer::bytes(200, "text/html", "<html>Log in</html>"));
+    github.answer(1, "POST", "/statuses/", Response::bytes(200, "text/html", "<html>Log in</html>"));
     put(&source(&github), success()).failed();
 }
 
@@ -85,13 +85,13 @@ fn retries_without_a_field_that_github_rejects() {
             "message": "Validation Failed",
             "errors": [{ "resource": "Status", "code": "custom", "field": key, "message": format!("{key} is not allowed") }],
         });
-        github.answer(1, "POST", "/statuses/", Answer::json(422, &refusal));
+        github.answer(1, "POST", "/statuses/", Response::json(422, &refusal));
         let outcome = put(&source(&github), with(success(), json!({ key: value })));
         outcome.succeeded();
         assert!(
-            said(&outcome).contains(&format!("warning: retrying without `{key}`, which GitHub rejected")),
+            messages(&outcome).contains(&format!("warning: retrying without `{key}`, which GitHub rejected")),
             "{}",
-            said(&outcome)
+            messages(&outcome)
         );
         assert!(github.bodies("POST", "/statuses/")[1].get(key).is_none());
     }
@@ -103,7 +103,7 @@ fn omits_target_url_without_a_scheme() {
     for target in ["ci.example.com/builds/1", "/builds/$BUILD_ID", "ftp://x/y"] {
         let outcome = put(&source(&github), with(success(), json!({ "target_url": target })));
         outcome.succeeded();
-        assert!(said(&outcome).contains("warning: `target_url` is omitted: "), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("warning: `target_url` is omitted: "), "{}", messages(&outcome));
     }
     let directory = inputs(&[]);
     put_step(&source(&github), success(), directory.path())
@@ -124,7 +124,7 @@ fn removes_emoji_which_github_rejects() {
     outcome.succeeded();
     let body = &github.bodies("POST", "/statuses/")[0];
     assert_eq!((&body["description"], &body["context"]), (&json!("shipped \u{2713}"), &json!("ci")));
-    assert!(said(&outcome).contains("warning: `description` is set without emoji"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("warning: `description` is set without emoji"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -136,9 +136,9 @@ fn accepts_description_file_that_is_missing_or_not_utf_8() {
     let outcome = put(&source(&github), with(success(), json!({ "description_file": "none", "description": "d" })));
     outcome.succeeded();
     assert!(
-        said(&outcome).contains("warning: file `none` (`description_file`) does not exist in the inputs"),
+        messages(&outcome).contains("warning: file `none` (`description_file`) does not exist in the inputs"),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
     let bodies = github.bodies("POST", "/statuses/");
     assert_eq!((&bodies[0]["description"], &bodies[1]["description"]), (&json!("caf\u{fffd}"), &json!("d")));
@@ -199,6 +199,6 @@ mod with_path {
         let outcome = put_with(&source(&github), json!({ "path": "pr", "comment": "out/report.md" }), &files);
         outcome.succeeded();
         assert_eq!(github.comments(5)[0].1, "97 %");
-        assert!(said(&outcome).contains("reading `comment` from file `out/report.md`"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("reading `comment` from file `out/report.md`"), "{}", messages(&outcome));
     }
 }

@@ -6,7 +6,7 @@ use jetway_tests::github::{GitHub, LOGIN, commit};
 use jetway_tests::scratch;
 use serde_json::{Value, json};
 
-use crate::support::{check, get, put, put_step, said, source, with};
+use crate::support::{check, get, messages, put, put_step, source, with};
 
 fn waiting(github: &GitHub, more: Value) -> Value {
     let mut source = source(github);
@@ -59,7 +59,7 @@ mod put {
         let deployments = github.deployments();
         assert_eq!(deployments.len(), 1);
         let states: Vec<&Value> =
-            deployments[0]["statuses"].as_array().unwrap().iter().map(|said| &said["state"]).collect();
+            deployments[0]["statuses"].as_array().unwrap().iter().map(|messages| &messages["state"]).collect();
         assert_eq!(states, ["in_progress", "in_progress", "success", "success"]);
         assert!(github.statuses(&commit(1)).is_empty());
     }
@@ -106,7 +106,7 @@ mod put {
         let outcome = put(&source(&github), params);
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: cannot create a deployment of 0000000000000000000000000000000000000001 to `production`\n  caused by: `POST \
              http://127.0.0.1:[PORT]/repos/octo/app/deployments` answered 409 Conflict (x-github-request-id: 0680:45A6:21C5D6C:62D2A4F:62D6350C)\n  \
              caused by: Conflict: Commit status checks failed for master.; `unit` is pending\nhint: GitHub deploys a commit only if all `required_contexts` have succeeded and the commit merges with the default branch\n"
@@ -118,7 +118,7 @@ mod put {
         let github = GitHub::start();
         let outcome = put(&waiting(&github, json!({})), json!({ "commit": commit(1), "state": "success" }));
         outcome.failed();
-        assert!(said(&outcome).starts_with("error: a put is not supported with `deployment` in the source\n"));
+        assert!(messages(&outcome).starts_with("error: a put is not supported with `deployment` in the source\n"));
     }
 }
 
@@ -204,7 +204,7 @@ mod get {
             let destination = scratch::directory();
             let outcome = get(&source, &version, destination.path());
             outcome.failed();
-            assert!(said(&outcome).starts_with(words), "{}", outcome.stderr);
+            assert!(messages(&outcome).starts_with(words), "{}", outcome.stderr);
         }
     }
 }

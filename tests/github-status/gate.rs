@@ -4,7 +4,7 @@ use jetway_tests::github::{GitHub, commit};
 use jetway_tests::scratch;
 use serde_json::{Value, json};
 
-use crate::support::{check, get, put, said, source, version, with};
+use crate::support::{check, get, messages, put, source, version, with};
 
 fn gated(github: &GitHub, gate: Value) -> Value {
     with(source(github), json!({ "gate": gate }))
@@ -25,7 +25,7 @@ fn opens_when_the_state_appears_on_the_commit() {
     assert_eq!(versions(), json!([version(&hash, go)]));
     let known = version(&hash, go);
     assert_eq!(check(&source, Some(&known)).json(), json!([known]));
-    assert!(github.asked().iter().all(|asked| asked.method == "GET"));
+    assert!(github.recorded_requests().iter().all(|request| request.method == "GET"));
 }
 
 #[test]
@@ -101,8 +101,11 @@ fn rejects_pinned_version_that_does_not_pass() {
         let destination = scratch::directory();
         let outcome = get(&source, &version, destination.path());
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.contains("does not pass the gate") || said.contains("does not belong to this gate"), "{said}");
+        let messages = messages(&outcome);
+        assert!(
+            messages.contains("does not pass the gate") || messages.contains("does not belong to this gate"),
+            "{messages}"
+        );
         assert_eq!(std::fs::read_dir(destination.path()).unwrap().count(), 0);
     }
     let go = version(&hash, github.set_status(&hash, "go", "success", "Alice"));
@@ -116,7 +119,7 @@ fn rejects_put() {
     let outcome = put(&gated(&github, json!({})), json!({ "commit": commit(1), "state": "success" }));
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: a put is not supported with `gate` in the source\n\
          hint: the version of a put would pass the gate; put to another resource of this type, without `gate`\n"
     );

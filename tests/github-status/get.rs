@@ -6,7 +6,7 @@ use jetway_tests::github::{GitHub, commit};
 use jetway_tests::{assert_verb, scratch};
 use serde_json::json;
 
-use crate::support::{get, metadata, put, said, source, version, with};
+use crate::support::{get, messages, metadata, put, source, version, with};
 
 #[test]
 fn writes_the_files_of_the_established_resource_and_more() {
@@ -131,13 +131,13 @@ fn fails_when_the_version_is_gone() {
     let outcome = get(&source(&github), &version(&commit(1), 7), destination.path());
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: status 7 does not exist on commit 0000000000000000000000000000000000000001 (any more)\n\
          hint: run a check to find the current statuses\n"
     );
     let outcome = get(&source(&github), &version(&commit(9), 7), destination.path());
     outcome.failed();
-    assert!(said(&outcome).starts_with("error: commit 0000000000000000000000000000000000000009 does not exist\n"));
+    assert!(messages(&outcome).starts_with("error: commit 0000000000000000000000000000000000000009 does not exist\n"));
     assert_eq!(fs::read_dir(destination.path()).unwrap().count(), 0);
 }
 
@@ -159,7 +159,7 @@ fn rejects_invalid_versions() {
         let destination = scratch::directory();
         let outcome = get(&source(&github), &version, destination.path());
         outcome.failed();
-        assert!(said(&outcome).starts_with(&format!("error: {words}\n")), "{}", outcome.stderr);
+        assert!(messages(&outcome).starts_with(&format!("error: {words}\n")), "{}", outcome.stderr);
     }
     assert_eq!(github.requests(), Vec::<String>::new());
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use jetway_tests::github::commit;
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Asked, StandIn};
+use jetway_tests::stand_in::{RecordedRequest, Response, StandIn};
 use serde_json::{Value, json};
 
 use crate::support::{check, get, put, version};
@@ -21,8 +21,8 @@ impl Gitea {
     fn start() -> Self {
         let head = Arc::new(Mutex::new(commit(1)));
         let (of_main, statuses) = (Arc::clone(&head), Mutex::new(Vec::<(String, Value)>::new()));
-        let server = StandIn::start(move |asked| {
-            answer(asked, &of_main.lock().expect("no panic"), &mut statuses.lock().expect("no panic"))
+        let server = StandIn::start(move |request| {
+            answer(request, &of_main.lock().expect("no panic"), &mut statuses.lock().expect("no panic"))
         });
         Self { server, head }
     }
@@ -42,14 +42,14 @@ impl Gitea {
     }
 }
 
-fn answer(asked: &Asked, head: &str, statuses: &mut Vec<(String, Value)>) -> Answer {
-    let Some(path) = asked.path().strip_prefix("/api/v1/repos/octo/app/") else {
-        return Answer::bytes(404, "text/html; charset=UTF-8", "<!DOCTYPE html><title>Page Not Found</title>");
+fn answer(request: &RecordedRequest, head: &str, statuses: &mut Vec<(String, Value)>) -> Response {
+    let Some(path) = request.path().strip_prefix("/api/v1/repos/octo/app/") else {
+        return Response::bytes(404, "text/html; charset=UTF-8", "<!DOCTYPE html><title>Page Not Found</title>");
     };
     let parts: Vec<&str> = path.split('/').collect();
-    match (asked.method.as_str(), parts.as_slice()) {
+    match (request.method.as_str(), parts.as_slice()) {
         ("POST", ["statuses", hash]) => {
-            let body = asked.json();
+            let body = request.json();
             let number = statuses.iter().filter(|(of, _)| of == hash).count() + 1;
             let status = json!({
                 "id": number, "status": body["state"], "context": body["context"], "description": body["description"],
@@ -59,16 +59,16 @@ fn answer(asked: &Asked, head: &str, statuses: &mut Vec<(String, Value)>) -> Ans
                 "created_at": "2026-01-01T01:00:00+01:00", "updated_at": "2026-01-01T01:00:00+01:00",
             });
             statuses.push(((*hash).to_owned(), status.clone()));
-            Answer::json(201, &status)
+            Response::json(201, &status)
         }
         ("GET", ["commits", reference, "statuses"]) => {
             let hash = if *reference == "main" { head } else { reference };
             // All statuses have the same second, and are not sorted.
             let list: Vec<Value> =
                 statuses.iter().filter(|(of, _)| of == hash).map(|(_, status)| status.clone()).collect();
-            Answer::json(200, &json!(list)).with("X-Total-Count", &list.len().to_string())
+            Response::json(200, &json!(list)).with("X-Total-Count", &list.len().to_string())
         }
-        _ => Answer::json(404, &json!({ "message": "Not Found", "url": "http://gitea.example/api/swagger" })),
+        _ => Response::json(404, &json!({ "message": "Not Found", "url": "http://gitea.example/api/swagger" })),
     }
 }
 

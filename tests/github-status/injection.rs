@@ -9,7 +9,7 @@ use jetway_tests::process;
 use jetway_tests::verb::{Container, Verb};
 use serde_json::json;
 
-use crate::support::{check, inputs, put, put_step, put_with, said, source, with};
+use crate::support::{check, inputs, messages, put, put_step, put_with, source, with};
 
 /// Texts with special characters for a shell, JSON or an HTTP header.
 const NASTY: [&str; 12] = [
@@ -45,7 +45,7 @@ fn sends_texts_unchanged() {
             });
             assert_eq!(body, expected);
         }
-        assert!(github.asked().iter().all(|asked| asked.header("x-injected").is_none()));
+        assert!(github.recorded_requests().iter().all(|request| request.header("x-injected").is_none()));
         assert!(!fs::exists("/tmp/pwned").unwrap());
     }
 }
@@ -99,7 +99,7 @@ fn rejects_paths_that_leave_the_inputs() {
             let outcome = put(&source(&github), params);
             outcome.failed();
             let line = format!("`params.{key}`: must stay inside the directory of the inputs\n");
-            assert!(said(&outcome).contains(&line), "{key} {path}: {}", outcome.stderr);
+            assert!(messages(&outcome).contains(&line), "{key} {path}: {}", outcome.stderr);
         }
     }
     assert_eq!(github.requests(), Vec::<String>::new());
@@ -125,7 +125,7 @@ fn rejects_symlinks_that_leave_the_inputs() {
         let outcome =
             put_step(&source(&github), with(params.clone(), json!({ "state": "success" })), inputs.path()).run();
         outcome.failed();
-        assert!(said(&outcome).contains("outside the directory of the inputs"), "{params}: {}", outcome.stderr);
+        assert!(messages(&outcome).contains("outside the directory of the inputs"), "{params}: {}", outcome.stderr);
         assert!(!outcome.stderr.contains("hunter2"));
     }
     assert_eq!(github.requests(), Vec::<String>::new());
@@ -160,7 +160,7 @@ fn rejects_token_with_line_break() {
     let outcome = check(&source, None);
     outcome.failed();
     assert!(
-        said(&outcome).contains("the header `authorization` has a line break or another control character in it"),
+        messages(&outcome).contains("the header `authorization` has a line break or another control character in it"),
         "{}",
         outcome.stderr
     );

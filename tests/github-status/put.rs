@@ -3,11 +3,11 @@
 use std::fs;
 
 use jetway_tests::github::{GitHub, commit};
-use jetway_tests::stand_in::Answer;
+use jetway_tests::stand_in::Response;
 use jetway_tests::{assert_verb, git, scratch};
 use serde_json::{Value, json};
 
-use crate::support::{inputs, metadata, put, put_step, put_with, said, source, with};
+use crate::support::{inputs, messages, metadata, put, put_step, put_with, source, with};
 
 /// The request body of the only status that a put sets.
 #[track_caller]
@@ -226,7 +226,7 @@ mod state {
         let outcome = put(&source(&github), json!({ "commit": commit(1) }));
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: the state to set is not known\nhint: set `state`; it defaults to `BUILD_STATUS`, which Concourse sets in `on_success`, `on_failure`, `on_abort` and `on_error`, but not in `ensure`\n"
         );
         assert_eq!(github.requests(), Vec::<String>::new());
@@ -399,7 +399,7 @@ fn sets_no_status_when_an_input_cannot_be_read() {
     let outcome = put(&source(&github), params);
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: `comment_file`\n  caused by: file `nope` does not exist in the inputs\n\
          hint: begin the path with the name of an earlier get or of a task's output\n"
     );
@@ -448,14 +448,14 @@ mod any_answer_but_2xx_fails_in_github_s_words {
         let outcome = put(source, json!({ "commit": hash, "state": "success", "context": "ci" }));
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             format!(
                 "error: cannot set status `ci` of {hash} to `success`\n  caused by: `POST \
                  http://127.0.0.1:[PORT]/repos/octo/app/statuses/{hash}` answered {words}"
             )
         );
-        let asked: std::collections::BTreeSet<String> = github.requests().into_iter().collect();
-        assert_eq!(asked.len(), github.requests().len(), "no address is asked twice: {asked:?}");
+        let request: std::collections::BTreeSet<String> = github.requests().into_iter().collect();
+        assert_eq!(request.len(), github.requests().len(), "no address is request twice: {request:?}");
     }
 
     #[test]
@@ -491,7 +491,7 @@ mod any_answer_but_2xx_fails_in_github_s_words {
         let github = GitHub::start();
         let body = json!({ "message": "Not Found" });
         // An endpoint without a path may be the URL of a server whose API has a path.
-        github.answer(3, "POST", "/statuses/", Answer::json(404, &body));
+        github.answer(3, "POST", "/statuses/", Response::json(404, &body));
         refused(
             &github,
             &source(&github),
@@ -510,7 +510,7 @@ mod any_answer_but_2xx_fails_in_github_s_words {
             "errors": [{ "resource": "Status", "code": "custom", "message": "This SHA and context has reached the maximum \
                          number of statuses." }],
         });
-        github.answer(1, "POST", "/statuses/", Answer::json(422, &body));
+        github.answer(1, "POST", "/statuses/", Response::json(422, &body));
         refused(
             &github,
             &source(&github),
@@ -524,7 +524,7 @@ mod any_answer_but_2xx_fails_in_github_s_words {
     fn server_error_or_html_page() {
         let github = GitHub::start();
         // 501, because a 500 is retried.
-        github.answer(1, "POST", "/statuses/", Answer::text(501, "<html>\n oops </html>"));
+        github.answer(1, "POST", "/statuses/", Response::text(501, "<html>\n oops </html>"));
         refused(&github, &source(&github), &commit(1), "501 Not Implemented\n  caused by: <html> oops </html>\n");
     }
 }

@@ -9,7 +9,7 @@ use jetway_tests::stand_in::StandIn;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::support::{check, get, metadata, put, said, source, version, with};
+use crate::support::{check, get, messages, metadata, put, source, version, with};
 
 /// The commit of the scenario `create-status`.
 const HASH: &str = "2a6c97f6f5dc9166cc2e5d0d95415a386805ca07";
@@ -44,13 +44,13 @@ fn put_check_and_get_parse_recorded_responses() {
             assert_eq!(told[name], status[key].as_str().unwrap(), "{name}");
         }
         assert_eq!(told["created_by"], "octokit-fixture-user-a");
-        assert_eq!(said(&outcome), format!("set `{context}` of {HASH} to `{state}`\n"));
+        assert_eq!(messages(&outcome), format!("set `{context}` of {HASH} to `{state}`\n"));
     }
     let ids: Vec<u64> = (0..2).map(|number| recorded_status(number)["id"].as_u64().unwrap()).collect();
     for (context, id) in [("example/1", ids[0]), ("example/2", ids[1])] {
         let outcome = check(&with(source.clone(), json!({ "context": context })), None);
         assert_eq!(outcome.json(), json!([version(HASH, id)]), "{}", outcome.stderr);
-        assert!(said(&outcome).contains("rate limit: "), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("rate limit: "), "{}", messages(&outcome));
     }
     let destination = scratch::directory();
     let outcome = get(&source, &version(HASH, ids[0]), destination.path());
@@ -68,9 +68,9 @@ fn check_follows_links_of_recorded_pages() {
     let pages = recordings("paginate-issues");
     let path = list.path().to_owned();
     let status = recorded_status(0);
-    let server = StandIn::start(move |asked| {
-        assert_eq!(asked.path(), path);
-        let number: usize = asked.query("page").map_or(1, |page| page.parse().unwrap());
+    let server = StandIn::start(move |request| {
+        assert_eq!(request.path(), path);
+        let number: usize = request.query("page").map_or(1, |page| page.parse().unwrap());
         let mut status = status.clone();
         status["id"] = json!(100 - number);
         let page = Recording { body: Some(json!([status])), ..pages[number - 1].clone() };
@@ -80,10 +80,10 @@ fn check_follows_links_of_recorded_pages() {
     let outcome = check(&source, Some(&version(HASH, 95)));
     let versions: Vec<Value> = (95..100).map(|id| version(HASH, id)).collect();
     assert_eq!(outcome.json(), json!(versions), "{}", outcome.stderr);
-    let asked: Vec<String> = server.asked().iter().map(|asked| asked.target.clone()).collect();
+    let request: Vec<String> = server.recorded_requests().iter().map(|request| request.target.clone()).collect();
     // The first request sets the page size; later requests follow the links.
-    assert!(asked[0].ends_with("?per_page=100"), "{asked:?}");
-    assert!(asked[1].ends_with("?per_page=3&page=2") && asked[4].ends_with("?per_page=3&page=5"), "{asked:?}");
+    assert!(request[0].ends_with("?per_page=100"), "{request:?}");
+    assert!(request[1].ends_with("?per_page=3&page=2") && request[4].ends_with("?per_page=3&page=5"), "{request:?}");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn put_shows_messages_of_recorded_errors() {
             json!({ "commit": HASH, "state": "success" }),
         );
         outcome.failed();
-        assert!(said(&outcome).contains(&format!("  caused by: {reason}\n")), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(&format!("  caused by: {reason}\n")), "{}", messages(&outcome));
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use jetway_tests::github::{AppKey, GitHub, REPOSITORY, TOKEN, commit};
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Fault};
+use jetway_tests::stand_in::{Fault, Response};
 use jetway_tests::verb::{Container, Outcome, Runner};
 use serde_json::{Value, json};
 
@@ -31,9 +31,9 @@ fn keeps(outcome: &Outcome) {
 }
 
 /// A response that repeats the request, as some proxies send it.
-fn talkative(status: u16) -> Answer {
+fn talkative(status: u16) -> Response {
     let body = json!({ "message": format!("your header was `Authorization: Bearer {TOKEN}`"), "errors": [TOKEN] });
-    Answer::json(status, &body)
+    Response::json(status, &body)
 }
 
 fn app(github: &GitHub) -> Value {
@@ -70,10 +70,10 @@ fn are_not_shown_on_failure() {
         keeps(check(&source(&github), None).failed());
         // Even if the response contains the key, the output does not.
         let body = json!({ "message": AppKey::new().pkcs1 });
-        github.answer(times, "GET", "/installation", Answer::json(status, &body));
+        github.answer(times, "GET", "/installation", Response::json(status, &body));
         keeps(check(&app(&github), None).failed());
     }
-    github.answer(9, "GET", "/statuses", Answer::text(200, format!("no json but {TOKEN}")));
+    github.answer(9, "GET", "/statuses", Response::text(200, format!("no json but {TOKEN}")));
     keeps(check(&source(&github), None).failed());
     keeps(get(&source(&github), &version(&commit(1), 1), scratch::directory().path()).failed());
 }
@@ -105,7 +105,7 @@ fn are_not_in_process_arguments_or_environment() {
         .runner(Runner::Binary)
         .spawn();
     jetway_tests::process::wait_until(std::time::Duration::from_secs(20), || {
-        (!github.asked().is_empty()).then_some(())
+        (!github.recorded_requests().is_empty()).then_some(())
     });
     for file in ["cmdline", "environ"] {
         let content = fs::read(format!("/proc/{}/{file}", running.pid())).unwrap();

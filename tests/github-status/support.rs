@@ -69,10 +69,10 @@ pub(crate) fn version(commit: &str, status: u64) -> Value {
 }
 
 /// The output on standard error, without colours, ports and temporary paths.
-pub(crate) fn said(outcome: &Outcome) -> String {
+pub(crate) fn messages(outcome: &Outcome) -> String {
     let rendered = outcome.view().render();
-    let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
-    said.to_owned()
+    let (_, messages) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
+    messages.to_owned()
 }
 
 /// The metadata of a get or put, by name.

@@ -4,7 +4,7 @@ use jetway_tests::github::{GitHub, commit};
 use jetway_tests::tls_cases;
 use serde_json::{Value, json};
 
-use crate::support::{put, said, source, with};
+use crate::support::{messages, put, source, with};
 
 fn params() -> Value {
     json!({ "commit": commit(1), "state": "success", "context": "ci" })
@@ -16,7 +16,7 @@ fn rejects_unknown_ca() {
     let outcome = put(&source(&github), params());
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: cannot set status `ci` of 0000000000000000000000000000000000000001 to `success`\n  caused by: `POST \
          https://localhost:[PORT]/repos/octo/app/statuses/0000000000000000000000000000000000000001` got no complete response\n  \
          caused by: the server's certificate is not signed by a trusted authority\n\
@@ -42,7 +42,7 @@ fn insecure_and_its_alias_trust_any_certificate() {
     assert_eq!(github.statuses(&commit(1)).len(), 2);
     let outcome = put(&with(source(&github), json!({ "skip_ssl_verification": "touch /tmp/pwned" })), params());
     outcome.failed();
-    assert!(said(&outcome).contains("`source.skip_ssl_verification`: expected true or false, found text\n"));
+    assert!(messages(&outcome).contains("`source.skip_ssl_verification`: expected true or false, found text\n"));
 }
 
 #[test]

@@ -7,7 +7,9 @@ use jetway_tests::verb::{Outcome, Running};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{FAILS, RUNS, add_hook, deploy, inputs, put, revisions, said, source, statuses, wait_for_status};
+use crate::support::{
+    FAILS, RUNS, add_hook, deploy, inputs, messages, put, revisions, source, statuses, wait_for_status,
+};
 
 /// Inputs with values of a chart that never becomes ready, and of a test that never ends.
 fn slow() -> TempDir {
@@ -25,8 +27,8 @@ fn aborted(running: Running) -> (Outcome, String) {
     assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
     assert!(!outcome.held_open, "helm outlived the put");
     assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
-    let said = said(&outcome);
-    (outcome, said)
+    let messages = messages(&outcome);
+    (outcome, messages)
 }
 
 #[test]
@@ -44,13 +46,13 @@ fn during_upgrade_marks_the_revision_failed() {
         });
         let running = start(&namespace, helm, params, &inputs);
         wait_for_status(&namespace, 2, "pending-upgrade");
-        let (_, said) = aborted(running);
+        let (_, messages) = aborted(running);
         let left = "error: `demo` was left in its current state: revision 2 is `failed`, and revision 1 is \
             deployed (demo-1.2.3, app version 4.5)\n";
-        assert!(said.contains(left), "{helm:?}: {said}");
+        assert!(messages.contains(left), "{helm:?}: {messages}");
         assert!(
-            said.contains("hint: the next put continues from this state; unfinished changes are not rolled back\n"),
-            "{said}"
+            messages.contains("hint: the next put continues from this state; unfinished changes are not rolled back\n"),
+            "{messages}"
         );
         assert_eq!(statuses(&namespace), ["deployed", "failed"], "{helm:?}");
         let next = put(helm, cluster.programs(), &source(&namespace), json!({ "chart": "chart" }), inputs.path()).run();
@@ -69,11 +71,14 @@ fn during_test_keeps_the_new_revision() {
         });
         let mut running = start(&namespace, helm, params, &inputs);
         running.wait_for_child("helm test");
-        let (_, said) = aborted(running);
+        let (_, messages) = aborted(running);
         let left = "error: `demo` was left in its current state: revision 1 is deployed now (demo-1.2.3, app \
             version 4.5)\n";
-        assert!(said.contains(left), "{helm:?}: {said}");
-        assert!(said.contains("hint: the deployed revision stays; the steps after it (tests, a rollback)"), "{said}");
+        assert!(messages.contains(left), "{helm:?}: {messages}");
+        assert!(
+            messages.contains("hint: the deployed revision stays; the steps after it (tests, a rollback)"),
+            "{messages}"
+        );
     }
 }
 
@@ -91,9 +96,9 @@ fn during_a_pause_ends_at_once() {
     ] {
         let running = start(&namespace, Helm::Four, params, &inputs);
         running.wait_for_stderr(line);
-        let (outcome, said) = aborted(running);
+        let (outcome, messages) = aborted(running);
         assert!(outcome.elapsed < Duration::from_mins(1));
-        assert!(said.contains("`demo` was left in its current state: revision "), "{said}");
+        assert!(messages.contains("`demo` was left in its current state: revision "), "{messages}");
     }
 }
 
@@ -108,13 +113,13 @@ fn during_rollback_releases_the_lock() {
         deploy(&namespace, helm, "demo", &["--set=image=app:2", "--wait"]);
         let running = start(&namespace, helm, json!({ "rollback": { "revision": 1 }, "timeout": "5m" }), &inputs);
         wait_for_status(&namespace, 3, "pending-rollback");
-        let (_, said) = aborted(running);
+        let (_, messages) = aborted(running);
         let warning = "warning: helm was terminated and left revision 3 of `demo` as `pending-rollback`: no \
             operation is in progress, and it is marked `failed`\n";
-        assert!(said.contains(warning), "{helm:?}: {said}");
+        assert!(messages.contains(warning), "{helm:?}: {messages}");
         assert!(
-            said.contains("revision 3 is `failed`, and revision 2 is deployed (demo-1.2.3, app version 4.5)\n"),
-            "{said}"
+            messages.contains("revision 3 is `failed`, and revision 2 is deployed (demo-1.2.3, app version 4.5)\n"),
+            "{messages}"
         );
         assert_eq!(statuses(&namespace), ["superseded", "deployed", "failed"], "{helm:?}");
     }
@@ -133,10 +138,10 @@ fn during_atomic_rollback_releases_the_lock() {
         let params = json!({ "chart": "chart", "atomic": true, "timeout": "5m" });
         let running = start(&namespace, helm, params, &inputs);
         wait_for_status(&namespace, 3, "pending-rollback");
-        let (_, said) = aborted(running);
+        let (_, messages) = aborted(running);
         assert!(
-            said.contains("revision 3 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5)\n"),
-            "{said}"
+            messages.contains("revision 3 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5)\n"),
+            "{messages}"
         );
         assert_eq!(statuses(&namespace), ["deployed", "failed", "failed"], "{helm:?}");
     }
@@ -152,12 +157,12 @@ fn during_uninstall_releases_the_lock() {
         start(&namespace, helm, json!({ "chart": "chart" }), &inputs).wait(Duration::from_mins(1)).succeeded();
         let running = start(&namespace, helm, json!({ "uninstall": true }), &inputs);
         wait_for_status(&namespace, 1, "uninstalling");
-        let (_, said) = aborted(running);
+        let (_, messages) = aborted(running);
         let left = "error: `demo` was left in its current state: revision 1 is `failed`, and none is deployed\n";
-        assert!(said.contains(left), "{helm:?}: {said}");
+        assert!(messages.contains(left), "{helm:?}: {messages}");
         let hint = "hint: the objects that were deleted by then are gone: a deploy creates them again, an \
             uninstall deletes the rest\n";
-        assert!(said.contains(hint), "{said}");
+        assert!(messages.contains(hint), "{messages}");
         assert_eq!(statuses(&namespace), ["failed"], "{helm:?}");
     }
 }

@@ -8,7 +8,7 @@ use jetway_tests::tls_cases::{self, Refusals};
 use jetway_tests::verb::{Runner, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{check, deploy, get, inputs, put, revisions, said, source, source_with_token, with};
+use crate::support::{check, deploy, get, inputs, messages, put, revisions, source, source_with_token, with};
 
 #[test]
 fn logs_in_with_each_kind_of_credentials() {
@@ -47,7 +47,7 @@ fn logs_in_with_each_kind_of_credentials() {
 #[test]
 fn insecure_cluster_overrides_an_authority() {
     let Some(cluster) = cluster() else { return };
-    let other = jetway_tests::stand_in::StandIn::start_tls(|_| jetway_tests::stand_in::Answer::text(200, "{}"));
+    let other = jetway_tests::stand_in::StandIn::start_tls(|_| jetway_tests::stand_in::Response::text(200, "{}"));
     for helm in Helm::BOTH {
         let namespace = cluster.namespace();
         let everything = [("*", "secrets,pods,services,configmaps"), ("*", "deployments.apps,replicasets.apps")];
@@ -72,12 +72,12 @@ fn error_for_an_invalid_token_says_so() {
     let source = source_with_token(cluster, &namespace, "hunter2hunter2");
     let outcome = check(&source, Value::Null);
     outcome.failed();
-    let said = said(&outcome);
-    assert!(said.starts_with("error: the API server rejected the credentials\n"), "{said}");
-    assert!(said.contains(" answered 401 Unauthorized"), "{said}");
+    let messages = messages(&outcome);
+    assert!(messages.starts_with("error: the API server rejected the credentials\n"), "{messages}");
+    assert!(messages.contains(" answered 401 Unauthorized"), "{messages}");
     assert!(
-        said.ends_with("hint: check that the token or certificate has not expired, and is for this cluster\n"),
-        "{said}"
+        messages.ends_with("hint: check that the token or certificate has not expired, and is for this cluster\n"),
+        "{messages}"
     );
     assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
 }
@@ -89,16 +89,16 @@ fn error_for_a_missing_role_names_the_verb_and_the_kind() {
     let (token, user) = namespace.account("nobody", &[]);
     let outcome = check(&source_with_token(cluster, &namespace, &token), Value::Null);
     outcome.failed();
-    let (said, name) = (said(&outcome), namespace.name());
+    let (messages, name) = (messages(&outcome), namespace.name());
     assert!(
-        said.starts_with(&format!(
+        messages.starts_with(&format!(
             "error: the API server denied the request: secrets is forbidden: User \"{user}\" cannot list \
              resource \"secrets\""
         )),
-        "{said}"
+        "{messages}"
     );
     let hint = format!("hint: the user needs a role that allows `list` on `secrets` in the namespace `{name}`\n");
-    assert!(said.ends_with(&hint), "{said}");
+    assert!(messages.ends_with(&hint), "{messages}");
     assert!(!outcome.stderr.contains(&token), "{}", outcome.stderr);
 }
 
@@ -106,18 +106,18 @@ fn error_for_a_missing_role_names_the_verb_and_the_kind() {
 fn sends_no_token_to_a_server_of_another_authority() {
     let Some(cluster) = cluster() else { return };
     let namespace = cluster.namespace();
-    let other = jetway_tests::stand_in::StandIn::start_tls(|_| jetway_tests::stand_in::Answer::text(200, "{}"));
+    let other = jetway_tests::stand_in::StandIn::start_tls(|_| jetway_tests::stand_in::Response::text(200, "{}"));
     let source =
         with(source_with_token(cluster, &namespace, "s3cret-token"), json!({ "cluster_ca": other.authority() }));
     let outcome = check(&source, Value::Null);
     outcome.failed();
-    let text = said(&outcome);
+    let text = messages(&outcome);
     assert!(text.contains("the server's certificate is not signed by the authority that is set for it"), "{text}");
     assert!(text.contains("hint: the API server's authority is `cluster_ca`"), "{text}");
     // A server of another authority gets no request.
     let source = with(source_with_token(cluster, &namespace, "s3cret-token"), json!({ "cluster_url": other.url() }));
     check(&source, Value::Null).failed();
-    assert!(other.asked().is_empty());
+    assert!(other.recorded_requests().is_empty());
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn rejects_a_certificate_for_another_name() {
     let source = with(source_with_token(cluster, &namespace, "t"), json!({ "tls_server_name": "other.example" }));
     let outcome = check(&source, Value::Null);
     outcome.failed();
-    assert!(said(&outcome).contains("the server's certificate is for another name"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("the server's certificate is for another name"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn unreachable_cluster_is_an_error_within_the_timeout() {
     let verb = jetway_tests::verb::Verb::check("helm-release").request(&json!({ "source": source }));
     let outcome = verb.run();
     outcome.failed();
-    assert!(said(&outcome).contains("`127.0.0.1` refused the connection"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("`127.0.0.1` refused the connection"), "{}", outcome.stderr);
     assert!(outcome.leftovers().is_empty());
 }
 
@@ -144,7 +144,7 @@ fn unreachable_cluster_is_an_error_within_the_timeout() {
 fn in_cluster_fails_outside_a_pod() {
     let outcome = check(&json!({ "in_cluster": true, "release": "demo" }), Value::Null);
     outcome.failed();
-    assert!(said(&outcome).starts_with("error: this worker does not run in a pod"), "{}", outcome.stderr);
+    assert!(messages(&outcome).starts_with("error: this worker does not run in a pod"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -175,8 +175,8 @@ fn logs_in_with_the_service_account_of_a_pod() {
     assert_eq!(as_pod(deploy).json()["version"], revisions([1])[0]);
     let check = Verb::check("helm-release").request(&json!({ "source": source }));
     assert_eq!(as_pod(check).json(), revisions([1]));
-    if let Some(asked) = cluster.asked_by(&account) {
-        assert!(asked.iter().any(|asked| asked.starts_with("create /api/v1/namespaces/")), "{asked:?}");
+    if let Some(request) = cluster.asked_by(&account) {
+        assert!(request.iter().any(|request| request.starts_with("create /api/v1/namespaces/")), "{request:?}");
     }
 }
 

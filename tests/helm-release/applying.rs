@@ -5,7 +5,7 @@ use std::fs;
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{chart, helm_that_runs, inputs, put, revisions, said, source, statuses, values_of, with};
+use crate::support::{chart, helm_that_runs, inputs, messages, put, revisions, source, statuses, values_of, with};
 
 #[test]
 fn chart_overrides_a_field_that_another_client_has_set() {
@@ -28,7 +28,7 @@ fn chart_overrides_a_field_that_another_client_has_set() {
         let back = put(json!({ "values": "broken.yaml", "rollback_on_failure": { "timeout": "30s" } }));
         back.failed();
         assert!(
-            said(&back).contains("it was rolled back to revision 2: revision 4 is deployed now"),
+            messages(&back).contains("it was rolled back to revision 2: revision 4 is deployed now"),
             "{helm:?}: {}",
             back.stderr
         );
@@ -52,7 +52,7 @@ fn conflict_without_force_conflicts_is_an_error_that_names_the_key() {
     namespace.kubectl(&["scale", "deployment/demo", "--replicas=2"]);
     let refused = put(Helm::Four, json!({ "force_conflicts": false }));
     refused.failed();
-    let text = said(&refused);
+    let text = messages(&refused);
     assert!(text.contains(".spec.replicas") && text.contains("hint: `force_conflicts: true`"), "{text}");
     // With client-side apply there is no conflict, and the chart wins.
     put(Helm::Four, json!({ "force_conflicts": false, "server_side_apply": false })).succeeded();
@@ -63,7 +63,7 @@ fn conflict_without_force_conflicts_is_an_error_that_names_the_key() {
     ] {
         let refused = put(Helm::Three, params);
         refused.failed();
-        assert!(said(&refused).contains(&format!("{key} needs helm 4, and this is helm 3")), "{}", refused.stderr);
+        assert!(messages(&refused).contains(&format!("{key} needs helm 4, and this is helm 3")), "{}", refused.stderr);
     }
 }
 
@@ -82,7 +82,7 @@ fn take_ownership_takes_over_an_existing_object() {
         };
         let refused = put(json!({}));
         refused.failed();
-        let text = said(&refused);
+        let text = messages(&refused);
         assert!(text.contains("\"settings\"") && text.contains("hint: `take_ownership: true`"), "{helm:?}: {text}");
         assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
         put(json!({ "take_ownership": true })).succeeded();
@@ -110,7 +110,11 @@ fn reused_values_override_new_defaults_of_the_chart() {
         assert_eq!(values_of(&namespace, helm)["settings"]["kept"], 1, "{helm:?}");
         let both = put(json!({ "reset_then_reuse_values": true, "reuse_values": true }));
         both.failed();
-        assert!(said(&both).contains("`params.reset_then_reuse_values`: excludes `reuse_values`"), "{}", both.stderr);
+        assert!(
+            messages(&both).contains("`params.reset_then_reuse_values`: excludes `reuse_values`"),
+            "{}",
+            both.stderr
+        );
     }
 }
 

@@ -4,16 +4,16 @@ use jetway_tests::scratch;
 use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
-use crate::support::{check, said};
+use crate::support::{check, messages};
 
 /// The problems of a source, without the first line.
 #[track_caller]
 fn problems(source: Value) -> String {
     let outcome = check(&source, Value::Null);
     outcome.failed();
-    let said = said(&outcome);
-    let (head, problems) = said.split_once('\n').expect("a head and problems");
-    assert!(head.starts_with("error: the request has "), "{said}");
+    let messages = messages(&outcome);
+    let (head, problems) = messages.split_once('\n').expect("a head and problems");
+    assert!(head.starts_with("error: the request has "), "{messages}");
     problems.lines().map(str::trim).collect::<Vec<_>>().join("\n")
 }
 
@@ -23,14 +23,17 @@ fn rejects_a_source_with_several_clusters() {
     for version in [Value::Null, json!({ "release": "demo", "revision": "7", "cluster": "https://k" })] {
         let outcome = check(&json!({ "release": "demo" }), version.clone());
         assert_eq!(outcome.json(), if version.is_null() { json!([]) } else { json!([version]) });
-        assert_eq!(said(&outcome), "the source has no cluster: only puts with their own kubeconfig create versions\n");
+        assert_eq!(
+            messages(&outcome),
+            "the source has no cluster: only puts with their own kubeconfig create versions\n"
+        );
     }
     let inputs = scratch::directory();
     let request = json!({ "source": { "release": "demo" }, "params": { "test": true } });
     let outcome = Verb::put("helm-release").dir(inputs.path()).request(&request).run();
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: the source names no cluster\nhint: set one of `cluster_url`, `kubeconfig`, `in_cluster`, \
          `gcloud_cluster_auth`, `aws` and `digitalocean`; a put may have `kubeconfig` or `kubeconfig_path` in \
          its params\n"
@@ -63,7 +66,7 @@ fn rejects_incomplete_credentials() {
     // Puts may have their own token.
     assert_eq!(outcome.json(), json!([]));
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "the source has no credentials for `cluster_url`: only puts with `token_path` create versions\n"
     );
     let certificate = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n";
@@ -95,8 +98,11 @@ fn rejects_incomplete_keys_of_clouds() {
 
 #[test]
 fn error_for_a_malformed_kubeconfig_does_not_quote_it() {
-    let said = problems(json!({ "kubeconfig": "token: hunter2\nclusters: [" }));
-    assert!(said.starts_with("`source.kubeconfig`: is not a kubeconfig: line ") && !said.contains("hunter2"), "{said}");
+    let messages = problems(json!({ "kubeconfig": "token: hunter2\nclusters: [" }));
+    assert!(
+        messages.starts_with("`source.kubeconfig`: is not a kubeconfig: line ") && !messages.contains("hunter2"),
+        "{messages}"
+    );
 }
 
 #[test]

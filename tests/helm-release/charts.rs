@@ -9,11 +9,11 @@ use jetway_tests::aws::Key;
 use jetway_tests::kubernetes::{Helm, Namespace, cluster};
 use jetway_tests::registry::{Manner, PASSWORD, Registry, USER};
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{chart, check, inputs, put, revisions, said, source, watched, with};
+use crate::support::{chart, check, inputs, messages, put, revisions, source, watched, with};
 
 /// The chart as an archive with this version.
 fn package(namespace: &Namespace, version: &str, directory: &Path) -> PathBuf {
@@ -42,22 +42,22 @@ fn repository(namespace: &Namespace) -> TempDir {
 fn file_server(
     files: &Path,
     password: bool,
-) -> impl Fn(&jetway_tests::stand_in::Asked) -> Answer + Send + Sync + 'static {
+) -> impl Fn(&jetway_tests::stand_in::RecordedRequest) -> Response + Send + Sync + 'static {
     let files = files.to_owned();
-    move |asked| {
+    move |request| {
         let expected = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
-        if password && asked.header("authorization") != Some(&expected) {
-            return Answer::text(401, "who are you?").with("WWW-Authenticate", "Basic realm=\"charts\"");
+        if password && request.header("authorization") != Some(&expected) {
+            return Response::text(401, "who are you?").with("WWW-Authenticate", "Basic realm=\"charts\"");
         }
-        let path = asked.path().trim_start_matches('/');
+        let path = request.path().trim_start_matches('/');
         let media_type = if Path::new(path).extension().is_some_and(|ending| ending == "yaml") {
             "application/yaml"
         } else {
             "application/gzip"
         };
         match fs::read(files.join(path)) {
-            Ok(content) => Answer::bytes(200, media_type, content),
-            Err(_) => Answer::text(404, "not here"),
+            Ok(content) => Response::bytes(200, media_type, content),
+            Err(_) => Response::text(404, "not here"),
         }
     }
 }
@@ -89,13 +89,13 @@ fn fetches_a_version_from_a_repository_with_a_password() {
 
         let outcome = run(json!({ "chart": "other/demo" }));
         outcome.failed();
-        let text = said(&outcome);
+        let text = messages(&outcome);
         assert!(text.contains("cannot fetch the index of the repository `other`"), "{helm:?}: {text}");
         assert!(text.contains("connection refused"), "{helm:?}: {text}");
         let outcome = run(json!({ "chart": "orus/demo" }));
         outcome.failed();
         assert!(
-            said(&outcome).contains("hint: the repositories of the source are `ours`, `other`, `stable`"),
+            messages(&outcome).contains("hint: the repositories of the source are `ours`, `other`, `stable`"),
             "{}",
             outcome.stderr
         );
@@ -165,7 +165,7 @@ fn trusts_the_ca_cert_of_a_repository() {
         };
         let outcome = run(json!({}), json!({}));
         outcome.failed();
-        assert!(said(&outcome).contains("certificate"), "{helm:?}: {}", outcome.stderr);
+        assert!(messages(&outcome).contains("certificate"), "{helm:?}: {}", outcome.stderr);
         run(json!({}), json!({ "ca_cert": server.authority() })).succeeded();
         run(json!({ "ca_certs": [server.authority()] }), json!({})).succeeded();
         run(json!({}), json!({ "insecure": true })).succeeded();
@@ -242,7 +242,7 @@ fn fetches_the_versions_of_a_lock_file_without_changing_it() {
         let outcome = deploy(&source(&namespace));
         outcome.succeeded();
         assert!(
-            said(&outcome).contains("warning: the chart's lock file does not match its dependencies"),
+            messages(&outcome).contains("warning: the chart's lock file does not match its dependencies"),
             "{}",
             outcome.stderr
         );
@@ -263,7 +263,11 @@ fn dependencies_in_charts_need_no_repository() {
         let outcome =
             put(helm, cluster.programs(), &source(&namespace), json!({ "chart": "whole" }), inputs.path()).run();
         outcome.succeeded();
-        assert!(said(&outcome).contains("are in its directory `charts`: nothing is fetched\n"), "{}", outcome.stderr);
+        assert!(
+            messages(&outcome).contains("are in its directory `charts`: nothing is fetched\n"),
+            "{}",
+            outcome.stderr
+        );
         assert!(!directory.join("Chart.lock").exists());
         // Without a copy in `charts/`, the repository is used.
         fs::remove_dir_all(directory.join("charts")).unwrap();
@@ -308,7 +312,7 @@ fn logs_in_to_a_private_registry() {
             run(json!({ "host": registry.host(), "username": USER, "password": "wr0ng-s3cret", "plain_http": true }));
         wrong.failed();
         assert!(!wrong.stderr.contains("wr0ng-s3cret"), "{}", wrong.stderr);
-        assert!(said(&wrong).contains("`helm upgrade` ended with exit code 1"), "{}", wrong.stderr);
+        assert!(messages(&wrong).contains("`helm upgrade` ended with exit code 1"), "{}", wrong.stderr);
     }
 }
 
@@ -334,9 +338,10 @@ fn logs_in_to_ecr_with_a_password_of_amazon() {
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
     let Some(cluster) = cluster() else { return };
     // <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html>, in the protocol `AWS JSON 1.1`.
-    let amazon_json = |status: u16, body: &Value| Answer::bytes(status, "application/x-amz-json-1.1", body.to_string());
-    let ecr = StandIn::start(move |asked| {
-        if let Err(problem) = Key::new("AKIDEXAMPLE", SECRET).has_signed(asked, "eu-west-1", "ecr") {
+    let amazon_json =
+        |status: u16, body: &Value| Response::bytes(status, "application/x-amz-json-1.1", body.to_string());
+    let ecr = StandIn::start(move |request| {
+        if let Err(problem) = Key::new("AKIDEXAMPLE", SECRET).has_signed(request, "eu-west-1", "ecr") {
             return amazon_json(400, &json!({ "__type": "InvalidSignatureException", "message": problem }));
         }
         let token = STANDARD.encode("AWS:s3cret-of-ecr");
@@ -371,7 +376,7 @@ fn logs_in_to_ecr_with_a_password_of_amazon() {
     assert_eq!(auth, &STANDARD.encode("AWS:s3cret-of-ecr"));
     let wrong = run("wr0ngXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     wrong.failed();
-    assert!(said(&wrong).contains("cannot get credentials for ECR in `eu-west-1`"), "{}", wrong.stderr);
+    assert!(messages(&wrong).contains("cannot get credentials for ECR in `eu-west-1`"), "{}", wrong.stderr);
     // The registry in the params overrides the source's keys and the worker's identity.
     fs::remove_file(&log).unwrap();
     let user = json!({ "access_key_id": "AKIDEXAMPLE", "secret_access_key": SECRET });
@@ -429,7 +434,7 @@ fn installs_plugins_from_the_inputs_and_from_archives() {
         run(json!([{ "url": format!("{}/shelf-1.0.0.tar.gz", server.url()), "verify": false }])).succeeded();
         let missing = run(json!([{ "url": format!("{}/none-1.0.0.tar.gz", server.url()) }]));
         missing.failed();
-        assert!(said(&missing).contains("hint: a plugin is a directory in the inputs"), "{}", missing.stderr);
+        assert!(messages(&missing).contains("hint: a plugin is a directory in the inputs"), "{}", missing.stderr);
     }
 }
 
@@ -450,7 +455,7 @@ fn rejects_contradictory_keys() {
     });
     let outcome = check(&source, Value::Null);
     outcome.failed();
-    let text = said(&outcome);
+    let text = messages(&outcome);
     for line in [
         "`source.repos[0].name`: expected a name: letters, digits, `-`, `_` and `.`\n",
         "`source.repos[1].url`: is the address of a registry, which has no index; write `chart: oci://registry.example.com/charts/CHART`",

@@ -6,7 +6,7 @@ use jetway_tests::kubernetes::{Helm, cluster};
 use jetway_tests::process::wait_until;
 use serde_json::{Value, json};
 
-use crate::support::{check, deploy, fill, revisions, said, source, source_with_token, with};
+use crate::support::{check, deploy, fill, messages, revisions, source, source_with_token, with};
 
 #[test]
 fn returns_the_latest_deployed_revision_first_and_then_all_newer_ones() {
@@ -40,7 +40,7 @@ fn returns_all_revisions_of_a_reinstalled_release() {
     let outcome = check(&source, revisions([3])[0].clone());
     assert_eq!(outcome.json(), revisions([1, 2]));
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "warning: the latest revision of `demo` is 2, but the known version is revision 3: the release was \
          reinstalled, and all its revisions are versions; Concourse starts no builds for versions that it has \
          seen before\n"
@@ -79,7 +79,7 @@ fn returns_nothing_for_a_release_that_was_never_deployed_and_says_so() {
     deploy(&namespace, Helm::Four, "demo", &["--set=image=broken", "--wait", "--timeout=6s"]);
     let outcome = check(&source(&namespace), Value::Null);
     assert_eq!(outcome.json(), json!([]));
-    assert_eq!(said(&outcome), "no version yet: revision 1 of `demo` is `failed`\n");
+    assert_eq!(messages(&outcome), "no version yet: revision 1 of `demo` is `failed`\n");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn missing_release_is_an_error_that_suggests_a_similar_name() {
     let outcome = check(&source(&namespace), Value::Null);
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         format!(
             "error: there is no release `demo` in the namespace `{name}`\nhint: the namespace has no releases; \
              the first put creates one\n"
@@ -99,7 +99,7 @@ fn missing_release_is_an_error_that_suggests_a_similar_name() {
     deploy(&namespace, Helm::Four, "demo", &[]);
     let outcome = check(&with(source(&namespace), json!({ "release": "demmo" })), Value::Null);
     outcome.failed();
-    assert!(said(&outcome).ends_with("hint: did you mean `demo`?\n"), "{}", outcome.stderr);
+    assert!(messages(&outcome).ends_with("hint: did you mean `demo`?\n"), "{}", outcome.stderr);
     // A release with the same name in another namespace is another release.
     check(&with(source(&namespace), json!({ "namespace": "default" })), Value::Null).failed();
 }
@@ -138,12 +138,13 @@ fn costs_one_request_for_any_number_of_revisions() {
     fill(&namespace, 50);
     assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions(1..=50));
     if cluster.asked_by(&user).is_some() {
-        let asked = wait_until(Duration::from_secs(10), || cluster.asked_by(&user).filter(|asked| !asked.is_empty()));
-        let asked = asked.expect("the request is logged");
-        assert_eq!(asked.len(), 1, "{asked:?}");
+        let request =
+            wait_until(Duration::from_secs(10), || cluster.asked_by(&user).filter(|request| !request.is_empty()));
+        let request = request.expect("the request is logged");
+        assert_eq!(request.len(), 1, "{request:?}");
         assert!(
-            asked[0].starts_with("list ") && asked[0].contains("labelSelector=owner%3Dhelm%2Cname%3Ddemo"),
-            "{asked:?}"
+            request[0].starts_with("list ") && request[0].contains("labelSelector=owner%3Dhelm%2Cname%3Ddemo"),
+            "{request:?}"
         );
     }
 }

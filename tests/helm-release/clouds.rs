@@ -15,23 +15,23 @@ use jetway_tests::github::AppKey;
 use jetway_tests::kubernetes::{Helm, Namespace};
 use jetway_tests::process::wait_until;
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Asked, StandIn};
+use jetway_tests::stand_in::{RecordedRequest, Response, StandIn};
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{put, revisions, said, with};
+use crate::support::{messages, put, revisions, with};
 
 const TOKEN: &str = "ya29.s3cret-token-of-a-cloud";
 
 /// An API server with one release that accepts the bearer tokens for which `accepts` is true.
 fn api_server(accepts: impl Fn(&str) -> bool + Send + Sync + 'static) -> StandIn {
-    StandIn::start_tls(move |asked| {
-        let token = asked.header("authorization").and_then(|header| header.strip_prefix("Bearer "));
+    StandIn::start_tls(move |request| {
+        let token = request.header("authorization").and_then(|header| header.strip_prefix("Bearer "));
         if !token.is_some_and(&accepts) {
-            return Answer::json(401, &json!({ "kind": "Status", "message": "Unauthorized" }));
+            return Response::json(401, &json!({ "kind": "Status", "message": "Unauthorized" }));
         }
         let labels = json!({ "name": "demo", "owner": "helm", "status": "deployed", "version": "1" });
-        Answer::json(200, &json!({ "metadata": {}, "items": [{ "metadata": { "labels": labels } }] }))
+        Response::json(200, &json!({ "metadata": {}, "items": [{ "metadata": { "labels": labels } }] }))
     })
 }
 

@@ -7,7 +7,7 @@ use jetway_tests::socks::SocksProxy;
 use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
-use crate::support::{UnavailableApi, check, get, inputs, put, revisions, said, source, statuses, watched, with};
+use crate::support::{UnavailableApi, check, get, inputs, messages, put, revisions, source, statuses, watched, with};
 
 /// The path of the API server behind [`kubectl_proxy`].
 const PREFIX: &str = "/k8s/clusters/c-1";
@@ -87,7 +87,7 @@ fn no_proxy_of_the_worker_applies_to_networks() {
             }
             let outcome = deploy("10.0.0.0/8,.example.com");
             outcome.failed();
-            assert!(said(&outcome).contains("proxy"), "{helm:?}, {no}: {}", outcome.stderr);
+            assert!(messages(&outcome).contains("proxy"), "{helm:?}, {no}: {}", outcome.stderr);
         }
     }
 }
@@ -109,10 +109,10 @@ fn check_and_put_go_through_the_socks_proxy_of_a_kubeconfig() {
             let outcome = put(helm, &programs, &source, json!({ "chart": "chart" }), inputs.path()).run();
             assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
             // This program's own connection, and helm's.
-            let asked = proxy.asked();
-            assert!(asked.len() >= 2 && asked.iter().all(|asked| *asked == host), "{helm:?}: {asked:?}");
+            let request = proxy.recorded_requests();
+            assert!(request.len() >= 2 && request.iter().all(|request| *request == host), "{helm:?}: {request:?}");
             assert_eq!(check(&source, Value::Null).json(), revisions([1]), "{helm:?}");
-            assert!(proxy.asked().len() > asked.len(), "{helm:?}: the check went past the proxy");
+            assert!(proxy.recorded_requests().len() > request.len(), "{helm:?}: the check went past the proxy");
             assert!(!std::fs::read_to_string(log).unwrap().contains("s0cks-passw0rd"));
             assert!(!outcome.stderr.contains("s0cks-passw0rd"), "{}", outcome.stderr);
         }

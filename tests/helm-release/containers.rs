@@ -10,7 +10,7 @@ use jetway_tests::{binaries, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{deploy, helm_that_runs, inputs, put, revisions, said, source, statuses, with};
+use crate::support::{deploy, helm_that_runs, inputs, messages, put, revisions, source, statuses, with};
 
 /// The container of a release: it serves `word` over HTTP, and is ready when it can fetch `word`.
 fn serving(word: &str) -> Value {
@@ -79,8 +79,8 @@ fn deploy_waits_for_a_readiness_probe_and_runs_a_test_program() {
         let params = params(json!({ "test": true }));
         let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
-        let said = said(&outcome);
-        assert!(said.contains("(container `test`):\n  | all is well in demo-test\n"), "{helm:?}: {said}");
+        let messages = messages(&outcome);
+        assert!(messages.contains("(container `test`):\n  | all is well in demo-test\n"), "{helm:?}: {messages}");
         assert_eq!(served(&namespace), ["new"], "{helm:?}");
     }
 }
@@ -97,12 +97,12 @@ fn failed_test_rolls_back_to_pods_that_serve_the_old_content() {
     }));
     let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     outcome.failed();
-    let said = said(&outcome);
-    assert_eq!(said.matches("  | expected 2, found 3\n").count(), 3, "{said}");
-    assert!(said.contains("test: exit code 1 Error"), "{said}");
+    let messages = messages(&outcome);
+    assert_eq!(messages.matches("  | expected 2, found 3\n").count(), 3, "{messages}");
+    assert!(messages.contains("test: exit code 1 Error"), "{messages}");
     let words = "it was rolled back to revision 1: revision 3 is deployed now (demo-1.2.3, app version 4.5)\n  \
         caused by: its tests failed in all 3 attempts\n";
-    assert!(said.contains(words), "{said}");
+    assert!(messages.contains(words), "{messages}");
     assert_eq!(statuses(&namespace), ["superseded", "superseded", "deployed"]);
     assert_eq!(served(&namespace), ["old"]);
 }
@@ -126,11 +126,11 @@ fn test_that_passes_on_the_third_attempt_passes() {
     let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     let _ = std::fs::remove_dir_all(attempts);
     assert_eq!(outcome.json()["version"], revisions([1])[0]);
-    let said = said(&outcome);
+    let messages = messages(&outcome);
     for line in
         ["  | attempt 1\n", "  | attempt 2\n", "  | attempt 3\n", "the tests of `demo` passed, attempt 3 of 3\n"]
     {
-        assert!(said.contains(line), "{line}: {said}");
+        assert!(messages.contains(line), "{line}: {messages}");
     }
 }
 
@@ -143,15 +143,15 @@ fn missing_image_is_reported_with_the_registrys_message_while_the_old_pods_serve
     let params = params(json!({ "timeout": "8s", "rollback_on_failure": { "timeout": "60s", "test": false } }));
     let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     outcome.failed();
-    let said = said(&outcome);
+    let messages = messages(&outcome);
     // The pod alternates between two states.
-    assert!(said.contains("app: ErrImagePull: ") || said.contains("app: ImagePullBackOff: "), "{said}");
+    assert!(messages.contains("app: ErrImagePull: ") || messages.contains("app: ImagePullBackOff: "), "{messages}");
     for part in [
         "Failed: Failed to pull image \"missing:7\": ",
         "docker.io/library/missing:7: not found",
         "it was rolled back to revision 1: revision 3 is deployed now",
     ] {
-        assert!(said.contains(part), "{part}: {said}");
+        assert!(messages.contains(part), "{part}: {messages}");
     }
     assert_eq!(statuses(&namespace), ["superseded", "failed", "deployed"]);
     assert_eq!(served(&namespace), ["old"]);
@@ -175,14 +175,14 @@ fn crashing_program_is_shown_with_its_restarts_and_its_log() {
     let params = params(json!({ "timeout": "3s" }));
     let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     outcome.failed();
-    let said = said(&outcome);
+    let messages = messages(&outcome);
     for part in [
         "  Running  0/1    2         app: CrashLoopBackOff: back-off [TIME] restarting failed container=app pod=demo-",
         "(last: exit code 3 Error)\n",
         "BackOff: Back-off restarting failed container",
         "(container `app`, previous run):\n  | no database at demo-",
     ] {
-        assert!(said.contains(part), "{part}: {said}");
+        assert!(messages.contains(part), "{part}: {messages}");
     }
 }
 
@@ -238,7 +238,7 @@ fn worker_in_a_pod_logs_in_with_its_service_account() {
     assert_eq!(deployed["version"], revisions([1])[0]);
     assert_eq!(served(&namespace), ["new"]);
     assert_eq!(run("check", json!({ "source": source })), revisions([1]));
-    if let Some(asked) = cluster.asked_by(&account) {
-        assert!(asked.iter().any(|asked| asked.starts_with("create /api/v1/namespaces/")), "{asked:?}");
+    if let Some(request) = cluster.asked_by(&account) {
+        assert!(request.iter().any(|request| request.starts_with("create /api/v1/namespaces/")), "{request:?}");
     }
 }

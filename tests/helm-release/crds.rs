@@ -4,7 +4,7 @@ use jetway_tests::kubernetes::{Helm, Kubernetes, Namespace, cluster};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{inputs, put, revisions, said, source, statuses, with};
+use crate::support::{inputs, messages, put, revisions, source, statuses, with};
 
 /// A kind that is unique to the test.
 pub(crate) struct Kind {
@@ -82,7 +82,7 @@ fn installs_and_upgrades_a_chart_with_crds_with_and_without_show_diff() {
             assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}, shown: {shown}");
             assert_eq!(size(), "1");
             if shown {
-                let text = said(&outcome);
+                let text = messages(&outcome);
                 assert!(
                     text.contains(
                         "the cluster does not have the kinds of all new objects yet: they are rendered without the cluster\n"
@@ -99,7 +99,7 @@ fn installs_and_upgrades_a_chart_with_crds_with_and_without_show_diff() {
             let outcome = run(2, json!({}));
             assert_eq!(outcome.json()["version"], revisions([2])[0], "{helm:?}, shown: {shown}");
             assert_eq!(size(), "2");
-            assert_eq!(said(&outcome).contains("Widget one changes\n"), shown, "{helm:?}: {}", outcome.stderr);
+            assert_eq!(messages(&outcome).contains("Widget one changes\n"), shown, "{helm:?}: {}", outcome.stderr);
             let outcome = run(3, json!({ "replace": true }));
             assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}, shown: {shown}");
             assert_eq!(size(), "3");
@@ -123,13 +123,13 @@ fn kind_that_is_gone_is_named() {
         }
         let outcome = run(params);
         outcome.failed();
-        let text = said(&outcome);
+        let text = messages(&outcome);
         assert!(text.contains("no matches for kind \"Widget\""), "{helm:?}: {text}");
         let hint = "hint: the deployed revision has an object whose kind no longer exists in the cluster";
         assert!(text.contains(hint), "{helm:?}: {text}");
         assert_eq!(statuses(&namespace), ["deployed"], "{helm:?}");
         let outcome = run(json!({ "uninstall": true }));
-        let text = said(&outcome);
+        let text = messages(&outcome);
         assert!(outcome.code == Some(0) || text.contains("no matches for kind \"Widget\""), "{helm:?}: {text}");
     }
 }
@@ -145,7 +145,7 @@ fn no_hooks_hides_hooks_in_a_diff_without_the_cluster() {
         let put = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).env("NO_COLOR", "1");
         let outcome = put.run();
         assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
-        let text = said(&outcome);
+        let text = messages(&outcome);
         assert!(text.contains("they are rendered without the cluster\n"), "{helm:?}: {text}");
         assert!(
             text.contains("Deployment demo is added\n") && text.contains("Widget one is added\n"),

@@ -3,7 +3,7 @@
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{deploy, inputs, put, revisions, said, source, source_with_token, with};
+use crate::support::{deploy, inputs, messages, put, revisions, source, source_with_token, with};
 
 #[test]
 fn shows_pods_jobs_warnings_and_logs() {
@@ -19,7 +19,7 @@ fn shows_pods_jobs_warnings_and_logs() {
     let source = with(source(&namespace), json!({ "env_vars": { "PASSWORD": "hunter2hunter2" } }));
     let outcome = put(Helm::Four, cluster.programs(), &source, params, inputs.path()).run();
     outcome.failed();
-    let said = said(&outcome);
+    let messages = messages(&outcome);
     for part in [
         "revision 1 of `demo`: failed, demo-1.2.3, app version 4.5\n",
         "history of `demo`:\n  REVISION  UPDATED",
@@ -32,9 +32,9 @@ fn shows_pods_jobs_warnings_and_logs() {
         "(container `app`, previous run):\n  | no database, password ",
         "(container `migrate`):\n  | log of migrate-",
     ] {
-        assert!(said.contains(part), "{part}\n{said}");
+        assert!(messages.contains(part), "{part}\n{messages}");
     }
-    assert!(!said.contains("hunter2") && !said.contains("other-"), "{said}");
+    assert!(!messages.contains("hunter2") && !messages.contains("other-"), "{messages}");
 }
 
 #[test]
@@ -48,14 +48,20 @@ fn reports_what_the_user_may_not_read_and_shows_the_rest() {
     let params = json!({ "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s" });
     let outcome = put(Helm::Three, cluster.programs(), &source, params, inputs.path()).run();
     outcome.failed();
-    let said = said(&outcome);
+    let messages = messages(&outcome);
     assert!(
-        said.contains("cannot read its jobs: the API server denied the request: jobs.batch is forbidden"),
-        "{said}"
+        messages.contains("cannot read its jobs: the API server denied the request: jobs.batch is forbidden"),
+        "{messages}"
     );
-    assert!(said.contains("cannot read events: the API server denied the request: events is forbidden"), "{said}");
-    assert!(said.contains("app: ImagePullBackOff"), "{said}");
-    assert!(said.contains("error: `demo` was not deployed: revision 1 is `failed`, and none is deployed\n"), "{said}");
+    assert!(
+        messages.contains("cannot read events: the API server denied the request: events is forbidden"),
+        "{messages}"
+    );
+    assert!(messages.contains("app: ImagePullBackOff"), "{messages}");
+    assert!(
+        messages.contains("error: `demo` was not deployed: revision 1 is `failed`, and none is deployed\n"),
+        "{messages}"
+    );
 }
 
 #[test]
@@ -86,7 +92,7 @@ fn finds_a_warning_among_many() {
     let params = json!({ "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s" });
     let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     outcome.failed();
-    assert!(said(&outcome).contains("Signal: look here\n"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("Signal: look here\n"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -105,13 +111,13 @@ fn warns_of_a_damaged_record_and_shows_the_others() {
             is not base64\n";
         let outcome = put(json!({ "chart": "chart" }));
         assert_eq!(outcome.json()["version"], revisions([3])[0], "{helm:?}");
-        let text = said(&outcome);
+        let text = messages(&outcome);
         assert!(text.contains(warning), "{helm:?}: {text}");
         assert!(text.contains("\n  2         ") && text.contains("\n  3         "), "{helm:?}: {text}");
         let outcome =
             put(json!({ "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "6s" }));
         outcome.failed();
-        let text = said(&outcome);
+        let text = messages(&outcome);
         assert!(text.contains(warning), "{helm:?}: {text}");
         assert!(text.contains("app: ImagePullBackOff"), "{helm:?}: {text}");
     }

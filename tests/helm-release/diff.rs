@@ -4,7 +4,7 @@ use jetway_tests::kubernetes::{Helm, cluster};
 use jetway_tests::verb::Outcome;
 use serde_json::{Value, json};
 
-use crate::support::{check, deploy, inputs, put, revisions, said, source, with};
+use crate::support::{check, deploy, inputs, messages, put, revisions, source, with};
 
 const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  same: always-the-same\n  \
                       password: '{{ .Values.settings.password }}'\n";
@@ -27,14 +27,16 @@ fn shows_changes_by_object_without_values_in_secrets() {
             }
             outcome
         };
-        let text = said(&run("hunter1", json!({})));
+        let text = messages(&run("hunter1", json!({})));
         assert!(text.contains("all objects are new, since no revision of `demo` is deployed:\n"), "{text}");
         assert!(text.contains("Secret s is added\n"), "{text}");
         assert!(text.contains("objects added: 4, changed: 0, removed: 0\n"), "{text}");
 
         std::fs::remove_file(inputs.path().join("chart/templates/map.yaml")).unwrap();
-        let text =
-            said(&run("hunter2", json!({ "values": "more.yaml", "skip_missing_values": true, "dry_run": "server" })));
+        let text = messages(&run(
+            "hunter2",
+            json!({ "values": "more.yaml", "skip_missing_values": true, "dry_run": "server" }),
+        ));
         assert!(text.contains("changes to the deployed revision 1 of `demo`:\n"), "{text}");
         assert!(text.contains("ConfigMap goes is removed\n") && text.contains("-data: {a: b}\n"), "{text}");
         assert!(text.contains("-  password: \"((redacted)) (7 characters before)\"\n"), "{text}");
@@ -44,7 +46,7 @@ fn shows_changes_by_object_without_values_in_secrets() {
         // That deploy was a dry run.
         assert_eq!(check(&source, Value::Null).json(), revisions([1]));
 
-        let text = said(&run("hunter1", json!({ "diff_opts": "--suppress ConfigMap --three-way-merge" })));
+        let text = messages(&run("hunter1", json!({ "diff_opts": "--suppress ConfigMap --three-way-merge" })));
         assert!(
             text.contains("warning: `diff_opts`: `--three-way-merge` is not supported, and has no effect\n"),
             "{text}"
@@ -62,7 +64,7 @@ fn does_not_deploy_if_the_chart_cannot_be_rendered() {
     let params = json!({ "chart": "chart", "show_diff": true });
     let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     outcome.failed();
-    assert!(said(&outcome).contains("not like this"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("not like this"), "{}", outcome.stderr);
     assert_eq!(check(&source(&namespace), Value::Null).json(), revisions([1]));
 }
 

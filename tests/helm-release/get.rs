@@ -8,7 +8,7 @@ use jetway_tests::kubernetes::{Helm, cluster};
 use jetway_tests::process::wait_until;
 use serde_json::{Value, json};
 
-use crate::support::{deploy, fill, get, revisions, said, source, source_with_token, with};
+use crate::support::{deploy, fill, get, messages, revisions, source, source_with_token, with};
 
 fn read(directory: &Path, name: &str) -> String {
     fs::read_to_string(directory.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -98,7 +98,7 @@ fn deleted_revision_is_an_error() {
     let (outcome, _) = get(&source(&namespace), revisions([7])[0].clone());
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         format!(
             "error: revision 7 of the release `demo` is not in the namespace `{}` (any more)\nhint: helm \
              deletes the oldest revisions; `helm_history_max` in the source sets how many are kept\n",
@@ -148,8 +148,8 @@ fn costs_one_request_for_any_number_of_revisions() {
     assert_eq!(outcome.json()["version"], revisions([37])[0]);
     assert!(read(directory.path(), "manifest.yaml").contains("kind: Deployment"));
     let path = format!("get /api/v1/namespaces/{}/secrets/sh.helm.release.v1.demo.v37", namespace.name());
-    let asked = || cluster.asked_by(&user).filter(|asked| !asked.is_empty());
+    let request = || cluster.asked_by(&user).filter(|request| !request.is_empty());
     if cluster.asked_by(&user).is_some() {
-        assert_eq!(wait_until(Duration::from_secs(10), asked).expect("the audit log has the request"), [path]);
+        assert_eq!(wait_until(Duration::from_secs(10), request).expect("the audit log has the request"), [path]);
     }
 }

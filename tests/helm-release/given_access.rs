@@ -3,7 +3,7 @@
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{check, get, inputs, put, revisions, said, watched, with};
+use crate::support::{check, get, inputs, messages, put, revisions, watched, with};
 
 #[test]
 fn kubeconfig_of_the_params_overrides_the_sources_cluster() {
@@ -37,7 +37,7 @@ fn kubeconfig_of_the_params_overrides_the_sources_cluster() {
     let outcome = run(&source, json!({ "kubeconfig_path": "missing" }));
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: cannot use `kubeconfig_path`\n  caused by: there is no file `missing` in the inputs\n"
     );
 }
@@ -65,7 +65,7 @@ fn token_path_overrides_the_sources_token() {
     let other = json!({ "kubeconfig": cluster.kubeconfig(), "release": "demo", "namespace": namespace.name() });
     let outcome = put(Helm::Four, &programs, &other, params, inputs.path()).run();
     outcome.failed();
-    assert_eq!(said(&outcome), "error: `token_path` requires `cluster_url` in the source\n");
+    assert_eq!(messages(&outcome), "error: `token_path` requires `cluster_url` in the source\n");
 }
 
 #[test]
@@ -86,5 +86,5 @@ fn kubeconfig_context_does_not_apply_to_another_kubeconfig() {
     let given = json!({ "chart": "chart", "kubeconfig": renamed.to_string() });
     let outcome = put(Helm::Four, cluster.programs(), &none, given, inputs.path()).run();
     outcome.failed();
-    assert!(said(&outcome).contains("the kubeconfig has no context `production`"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("the kubeconfig has no context `production`"), "{}", outcome.stderr);
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{check, deploy, get, inputs, put, revisions, said, source, with};
+use crate::support::{check, deploy, get, inputs, messages, put, revisions, source, with};
 
 /// The administrator's kubeconfig with a change.
 fn changed(change: impl FnOnce(&mut Value)) -> Option<String> {
@@ -27,7 +27,7 @@ fn impersonates_in_check_and_put() {
     check(&impersonating(&user), Value::Null).succeeded();
     let refused = check(&impersonating("nobody"), Value::Null);
     refused.failed();
-    assert!(said(&refused).contains("User \"nobody\" cannot list resource"), "{}", refused.stderr);
+    assert!(messages(&refused).contains("User \"nobody\" cannot list resource"), "{}", refused.stderr);
     for helm in Helm::BOTH {
         let outcome =
             put(helm, cluster.programs(), &impersonating(&user), json!({ "chart": "chart" }), inputs.path()).run();

@@ -11,7 +11,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::support::{get, inputs, put, revisions, said, source, values_of, watched};
+use crate::support::{get, inputs, messages, put, revisions, source, values_of, watched};
 
 #[test]
 fn values_keep_their_types() {
@@ -267,7 +267,7 @@ fn rejects_contradictory_keys() {
         "`params.override_values[2].key`: required, but missing\n",
         "`params.override_values[6].type`: expected `string`, `file` or `helm`, found `strnig`; did you mean `string`?",
     ] {
-        assert!(said(&outcome).contains(line), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(line), "{}", messages(&outcome));
     }
     let mut overrides = overrides;
     overrides.as_array_mut().unwrap().retain(|one| one["key"].is_string() && one["type"] != "strnig");
@@ -281,6 +281,6 @@ fn rejects_contradictory_keys() {
         "`params.override_values[3].value`: expected the name of a file in the inputs\n",
         "`params.override_values[4].value`: contains a comma, which ends the value; write `\\,` for a literal comma",
     ] {
-        assert!(said(&outcome).contains(line), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(line), "{}", messages(&outcome));
     }
 }

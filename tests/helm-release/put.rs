@@ -8,13 +8,13 @@ use jetway_tests::kubernetes::{Helm, cluster};
 use jetway_tests::layer::{Layer, require};
 use jetway_tests::process::wait_until;
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use jetway_tests::tinyproxy::Tinyproxy;
 use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
 use crate::support::{
-    check, deploy, get, inputs, noise, put, revisions, said, source, statuses, values_of, watched, with,
+    check, deploy, get, inputs, messages, noise, put, revisions, source, statuses, values_of, watched, with,
 };
 
 #[test]
@@ -44,7 +44,7 @@ fn deploys_a_chart_and_returns_the_revision() {
         let missing = put(json!({ "chart": "chart", "values": ["missing.yaml"] }));
         missing.failed();
         assert!(
-            said(&missing).starts_with("error: there is no file `missing.yaml` in the inputs\n"),
+            messages(&missing).starts_with("error: there is no file `missing.yaml` in the inputs\n"),
             "{}",
             missing.stderr
         );
@@ -88,7 +88,7 @@ fn directories_are_not_read_as_names() {
     }
     let outcome = run("demo", "stable/redis");
     outcome.failed();
-    let text = said(&outcome);
+    let text = messages(&outcome);
     assert!(text.contains("`stable/redis`") && text.contains("`repos`"), "{text}");
 }
 
@@ -108,7 +108,7 @@ fn chart_that_is_too_large_for_a_record_changes_nothing() {
         std::fs::write(&stray, noise(1_400_000)).unwrap();
         let outcome = run();
         outcome.failed();
-        let text = said(&outcome);
+        let text = messages(&outcome);
         assert!(text.contains("hint: helm stores a chart with all its files"), "{helm:?}: {text}");
         assert!(text.contains("the largest file of the chart is `stray.bin` (1368 KiB)"), "{helm:?}: {text}");
         assert_eq!(statuses(&namespace), ["deployed"], "{helm:?}");
@@ -128,7 +128,7 @@ fn fails_and_names_the_deployed_revision_if_the_new_one_is_not_ready() {
         let put = |params: Value| put(helm, cluster.programs(), &source, params, inputs.path()).run();
         let first = put(params.clone());
         first.failed();
-        let text = said(&first);
+        let text = messages(&first);
         assert!(
             text.contains("error: `demo` was not deployed: revision 1 is `failed`, and none is deployed\n"),
             "{text}"
@@ -137,7 +137,7 @@ fn fails_and_names_the_deployed_revision_if_the_new_one_is_not_ready() {
         deploy(&namespace, helm, "demo", &[]);
         let second = put(params);
         second.failed();
-        let text = said(&second);
+        let text = messages(&second);
         assert!(
             text.contains("revision 3 is `failed`, and revision 2 is deployed (demo-1.2.3, app version 4.5)\n"),
             "{text}"
@@ -155,7 +155,7 @@ fn atomic_put_rolls_back_and_fails_if_the_new_revision_is_not_ready() {
         let params = json!({ "chart": "chart", "values": "broken.yaml", "atomic": true, "timeout": "10s" });
         let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         outcome.failed();
-        let text = said(&outcome);
+        let text = messages(&outcome);
         assert!(
             text.contains("`demo` was not deployed: revision 3 is deployed now (demo-1.2.3, app version 4.5)\n"),
             "{helm:?}: {text}"
@@ -172,13 +172,13 @@ fn renews_a_token_that_expires_during_the_put() {
     let (token, user) = namespace.account("deployer", &everything);
     let (address, authority) = (cluster.url().replace("https://", ""), STANDARD.encode(cluster.authority()));
     let granted = token.clone();
-    let google = StandIn::start(move |asked| {
-        if asked.path() == "/computeMetadata/v1/instance/service-accounts/default/token" {
+    let google = StandIn::start(move |request| {
+        if request.path() == "/computeMetadata/v1/instance/service-accounts/default/token" {
             // The token expires so soon that helm needs a new one for each request.
-            return Answer::json(200, &json!({ "access_token": granted, "expires_in": 5 }));
+            return Response::json(200, &json!({ "access_token": granted, "expires_in": 5 }));
         }
         let auth = json!({ "clusterCaCertificate": authority });
-        Answer::json(200, &json!({ "endpoint": address, "masterAuth": auth }))
+        Response::json(200, &json!({ "endpoint": address, "masterAuth": auth }))
     });
     let source = json!({
         "release": "demo", "namespace": namespace.name(), "gcloud_workload_identity_enabled": true,
@@ -187,7 +187,7 @@ fn renews_a_token_that_expires_during_the_put() {
     let inputs = inputs(&[]);
     let params = json!({ "chart": "chart" });
     for helm in Helm::BOTH {
-        let before = google.asked().len();
+        let before = google.recorded_requests().len();
         let verb = put(helm, cluster.programs(), &source, params.clone(), inputs.path());
         let host = google.url().replace("http://", "");
         let outcome =
@@ -195,12 +195,13 @@ fn renews_a_token_that_expires_during_the_put() {
         outcome.succeeded();
         assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
         assert!(!outcome.stderr.contains(&token), "{}", outcome.stderr);
-        let asked = google.asked().split_off(before);
-        let tokens = asked.iter().filter(|asked| asked.path().ends_with("/token")).count();
+        let request = google.recorded_requests().split_off(before);
+        let tokens = request.iter().filter(|request| request.path().ends_with("/token")).count();
         assert!(tokens >= 2, "helm did not renew the token: {tokens}");
     }
     if cluster.asked_by(&user).is_some() {
-        let creates = || cluster.asked_by(&user).filter(|asked| asked.iter().any(|line| line.contains("deployments")));
+        let creates =
+            || cluster.asked_by(&user).filter(|request| request.iter().any(|line| line.contains("deployments")));
         assert!(wait_until(Duration::from_secs(10), creates).is_some());
     }
 }
@@ -229,15 +230,15 @@ fn rejects_contradictory_keys() {
     let verb = |params: Value| Verb::put("helm-release").dir(inputs.path()).request(&request(params)).run();
     let outcome = verb(json!({ "chart": "-x", "timeout": "5 minutes", "valeus": "a" }));
     outcome.failed();
-    let text = said(&outcome);
+    let text = messages(&outcome);
     assert!(text.contains("`params.valeus`: unknown key; did you mean `values`?"), "{text}");
     let outcome = verb(json!({ "chart": "-x", "timeout": "5 minutes" }));
     outcome.failed();
-    let text = said(&outcome);
+    let text = messages(&outcome);
     // helm would wait for two days.
     let outcome = verb(json!({ "chart": "chart", "timeout": "48h" }));
     outcome.failed();
-    assert!(said(&outcome).contains("`params.timeout`: is longer than a day: `48h`"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("`params.timeout`: is longer than a day: `48h`"), "{}", outcome.stderr);
     for line in [
         "`params.chart`: must not begin with `-`",
         "`params.timeout`: expected seconds or a duration such as `1m30s`, found `5 minutes`",
@@ -259,7 +260,11 @@ fn create_namespace_creates_a_missing_namespace() {
         };
         let outcome = run(json!({}));
         outcome.failed();
-        assert!(said(&outcome).contains(&format!("namespaces \"{other}\" not found")), "{helm:?}: {}", outcome.stderr);
+        assert!(
+            messages(&outcome).contains(&format!("namespaces \"{other}\" not found")),
+            "{helm:?}: {}",
+            outcome.stderr
+        );
         let outcome = run(json!({ "create_namespace": true }));
         assert_eq!(
             outcome.json()["version"],
@@ -317,7 +322,7 @@ fn failed_atomic_first_install_leaves_nothing() {
         let params = json!({ "chart": "chart", "values": "broken.yaml", "atomic": true, "timeout": "8s" });
         let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         outcome.failed();
-        let text = said(&outcome);
+        let text = messages(&outcome);
         assert!(text.contains("error: `demo` was not deployed: it has no revisions\n"), "{helm:?}: {text}");
         assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
         put(helm, cluster.programs(), &source(&namespace), json!({ "chart": "chart" }), inputs.path())

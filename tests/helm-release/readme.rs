@@ -9,7 +9,7 @@ use jetway_tests::kubernetes::{Helm, Namespace, cluster};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{FAILS, check, inputs, put, said, source, statuses, values_of};
+use crate::support::{FAILS, check, inputs, messages, put, source, statuses, values_of};
 
 /// The pipeline of the section "Replacing a deploy task".
 fn pipeline() -> Value {
@@ -78,19 +78,19 @@ fn put_of_the_readme_deploys_tests_and_rolls_back_in_a_new_namespace() {
         deployed.succeeded();
         assert_eq!(statuses(&namespace), ["deployed"], "{helm:?}");
         assert_eq!(values_of(&namespace, helm), json!({ "replicas": 2, "image": { "tag": "0123456" } }), "{helm:?}");
-        assert!(said(&deployed).contains("passed"), "{helm:?}: {}", said(&deployed));
+        assert!(messages(&deployed).contains("passed"), "{helm:?}: {}", messages(&deployed));
 
         // The tests of the new revision fail three times, and the put rolls back to the old revision.
         let failing = run(&format!("replicas: 2\ntestAnnotations: {{{FAILS}}}\n"), "1111111");
         failing.failed();
-        let output = said(&failing);
+        let output = messages(&failing);
         assert!(output.contains("it was rolled back to revision 1: revision 3 is deployed now"), "{helm:?}: {output}");
         assert_eq!(statuses(&namespace), ["superseded", "superseded", "deployed"], "{helm:?}");
 
         // The new revision does not become ready.
         let broken = run("image: {name: broken}\n", "2222222");
         broken.failed();
-        let output = said(&broken);
+        let output = messages(&broken);
         assert!(output.contains("it was rolled back to revision 3: revision 5 is deployed now"), "{helm:?}: {output}");
         assert_eq!(values_of(&namespace, helm)["image"]["tag"], "0123456", "{helm:?}");
         let versions = check(&source, Value::Null).json();

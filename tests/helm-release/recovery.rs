@@ -10,7 +10,7 @@ use jetway_tests::verb::Runner;
 use serde_json::{Value, json};
 
 use crate::support::{
-    FAILS, RUNS, add_hook, chart, deploy, inputs, put, revisions, said, source, statuses, wait_for_status, with,
+    FAILS, RUNS, add_hook, chart, deploy, inputs, messages, put, revisions, source, statuses, wait_for_status, with,
 };
 
 /// A helm that waits for an image that does not exist.
@@ -58,16 +58,19 @@ fn does_not_disturb_a_running_deploy() {
         ] {
             let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
             outcome.failed();
-            let said = said(&outcome);
+            let messages = messages(&outcome);
             assert!(
-                said.contains(
+                messages.contains(
                     "error: another operation on release `demo` is in progress: revision 2 is `pending-upgrade` since "
                 ),
-                "{helm:?}: {said}"
+                "{helm:?}: {messages}"
             );
-            assert!(said.contains(", by `Helm`\n"), "{said}");
-            assert!(said.contains("hint: wait until it has finished, and run this again\n"), "{said}");
-            assert!(said.contains("`recover_pending: {after: 20m}` in the params takes its lock over"), "{said}");
+            assert!(messages.contains(", by `Helm`\n"), "{messages}");
+            assert!(messages.contains("hint: wait until it has finished, and run this again\n"), "{messages}");
+            assert!(
+                messages.contains("`recover_pending: {after: 20m}` in the params takes its lock over"),
+                "{messages}"
+            );
         }
         assert_eq!(statuses(&namespace), ["deployed", "pending-upgrade"], "{helm:?}");
         assert!(other.0.try_wait().unwrap().is_none(), "the other deploy is still running");
@@ -92,7 +95,11 @@ fn keeps_an_old_lock_without_recover_pending() {
     );
     let outcome = outcome.run();
     outcome.failed();
-    assert!(said(&outcome).contains("error: another operation on release `demo` is in progress"), "{}", outcome.stderr);
+    assert!(
+        messages(&outcome).contains("error: another operation on release `demo` is in progress"),
+        "{}",
+        outcome.stderr
+    );
     assert_eq!(statuses(&namespace), ["pending-upgrade"]);
 }
 
@@ -116,14 +123,14 @@ fn takes_over_the_lock_of_a_killed_deploy_after_the_time() {
             let early = put(json!(true));
             early.failed();
             let hint = "hint: `recover_pending` takes the lock over once its record has not changed for 10 min\n";
-            assert!(said(&early).contains(hint), "{}", early.stderr);
+            assert!(messages(&early).contains(hint), "{}", early.stderr);
             // The API server's clock has a resolution of one second.
             let outcome = put(json!({ "after": "0s" }));
             assert_eq!(outcome.json()["version"], revisions([count as u64 + 1])[0], "{helm:?}");
             let warning = format!(
                 "warning: revision {count} of `demo` was left `{pending}` by a deploy, and has not changed for "
             );
-            assert!(said(&outcome).contains(&warning), "{}", outcome.stderr);
+            assert!(messages(&outcome).contains(&warning), "{}", outcome.stderr);
         }
         // helm itself sets this status for a failed first revision when the next revision is deployed.
         assert_eq!(statuses(&namespace), ["superseded", "superseded", "failed", "deployed"], "{helm:?}");
@@ -151,7 +158,7 @@ fn stale_lock_blocks_no_put_and_a_dry_run_keeps_it() {
         lock(2);
         let pretended = put(json!({ "chart": "chart", "dry_run": "server", "show_diff": true }));
         pretended.failed();
-        let text = said(&pretended);
+        let text = messages(&pretended);
         assert!(
             text.contains("error: release `demo` is locked by a deploy that is not running any more: revision 2 is `pending-upgrade`"),
             "{text}"
@@ -192,7 +199,7 @@ fn takes_over_a_lock_in_a_config_map() {
     namespace.kubectl(&["patch", "configmap", "sh.helm.release.v1.demo.v1", "--type=merge", "--patch", &pending]);
     let outcome = put().run();
     assert_eq!(outcome.json()["version"], revisions([2])[0]);
-    assert!(said(&outcome).contains("revision 1 of `demo` was left `pending-upgrade`"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("revision 1 of `demo` was left `pending-upgrade`"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -212,11 +219,11 @@ fn releases_the_lock_of_its_own_killed_helm_at_once() {
         child.kill();
         let outcome = running.wait(Duration::from_mins(1));
         outcome.failed();
-        let said = said(&outcome);
+        let messages = messages(&outcome);
         let warning = "warning: helm was killed and left revision 2 of `demo` as `pending-upgrade`: no \
             operation is in progress, and it is marked `failed`\n";
-        assert!(said.contains(warning), "{helm:?}: {said}");
-        assert!(said.contains("it was rolled back to revision 1: revision 3 is deployed now"), "{said}");
+        assert!(messages.contains(warning), "{helm:?}: {messages}");
+        assert!(messages.contains("it was rolled back to revision 1: revision 3 is deployed now"), "{messages}");
         assert_eq!(statuses(&namespace), ["superseded", "failed", "deployed"], "{helm:?}");
     }
 }
@@ -240,7 +247,7 @@ fn unfinished_uninstall_blocks_no_later_put() {
         namespace.kubectl(&["delete", "deployment", "demo"]);
         let locked = put(json!({ "chart": "chart" })).run();
         locked.failed();
-        let text = said(&locked);
+        let text = messages(&locked);
         let words = "error: another operation on release `demo` is in progress: revision 1 is `uninstalling` since ";
         assert!(text.contains(words), "{text}");
         assert!(text.contains("or `helm uninstall demo --namespace "), "{text}");
@@ -248,14 +255,14 @@ fn unfinished_uninstall_blocks_no_later_put() {
         let deployed = put(json!({ "chart": "chart", "recover_pending": { "after": 0 } })).run();
         assert_eq!(deployed.json()["version"], revisions([2])[0], "{helm:?}");
         assert!(
-            said(&deployed)
+            messages(&deployed)
                 .contains("revision 1 of `demo` was left `uninstalling` by an uninstall, and has not changed for ")
         );
         assert_eq!(deployments(), "deployment.apps/demo\n", "{helm:?}");
         // An uninstall of a put whose hook fails.
         let failed = put(json!({ "uninstall": true })).run();
         failed.failed();
-        let text = said(&failed);
+        let text = messages(&failed);
         let warning = "warning: helm ended with exit code 1 and left revision 2 of `demo` as `uninstalling`: no \
             operation is in progress, and it is marked `failed`\n";
         assert!(text.contains(warning), "{helm:?}: {text}");
@@ -271,7 +278,7 @@ fn unfinished_uninstall_blocks_no_later_put() {
         let replaced = replacing.wait(Duration::from_mins(1));
         replaced.failed();
         assert!(
-            said(&replaced).contains("helm was killed and left revision 3 of `demo` as `uninstalling`"),
+            messages(&replaced).contains("helm was killed and left revision 3 of `demo` as `uninstalling`"),
             "{helm:?}"
         );
         let deployed = put(json!({ "chart": "chart" })).run();
@@ -290,7 +297,7 @@ fn failed_atomic_rollback_leaves_no_lock_and_shows_the_reason() {
         put(json!({ "chart": "chart" })).succeeded();
         let outcome = put(json!({ "chart": "chart", "values": "broken.yaml", "atomic": true, "timeout": "10s" }));
         outcome.failed();
-        let text = said(&outcome);
+        let text = messages(&outcome);
         let warning = "warning: helm ended with exit code 1 and left revision 3 of `demo` as \
             `pending-rollback`: no operation is in progress, and it is marked `failed`\n";
         assert!(text.contains(warning), "{helm:?}: {text}");
@@ -331,7 +338,7 @@ fn lost_race_names_the_other_operation() {
         let _other = Deploying::start(&namespace, helm);
         let outcome = running.wait(Duration::from_mins(1));
         outcome.failed();
-        let text = said(&outcome);
+        let text = messages(&outcome);
         let held =
             "error: another operation on release `demo` began at the same time: revision 2 is `pending-upgrade` since ";
         assert!(text.contains(held), "{helm:?}: {text}");
@@ -392,7 +399,12 @@ fn keeps_the_rollback_lock_of_another_operation() {
         let mut other = Deploying(namespace.helm_command(helm).args(["rollback", "demo", "1"]).spawn().unwrap());
         let outcome = running.wait(Duration::from_mins(1));
         outcome.failed();
-        assert_eq!(statuses(&namespace).last().unwrap(), "pending-rollback", "{helm:?}, {verb}: {}", said(&outcome));
+        assert_eq!(
+            statuses(&namespace).last().unwrap(),
+            "pending-rollback",
+            "{helm:?}, {verb}: {}",
+            messages(&outcome)
+        );
         assert!(other.0.try_wait().unwrap().is_none(), "the other operation is still running");
     }
 }

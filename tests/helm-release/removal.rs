@@ -9,7 +9,7 @@ use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
 use crate::support::{
-    check, deploy, get, inputs, put, revisions, said, source, values_of, watched, with, with_all_api_groups,
+    check, deploy, get, inputs, messages, put, revisions, source, values_of, watched, with, with_all_api_groups,
 };
 
 #[test]
@@ -82,7 +82,7 @@ fn delete_namespace_without_permission_is_an_error() {
     let params = json!({ "uninstall": true, "delete_namespace": true });
     let outcome = put(Helm::Four, cluster.programs(), &source, params, inputs.path()).run();
     outcome.failed();
-    let text = said(&outcome);
+    let text = messages(&outcome);
     assert!(text.contains("the API server denied the request: namespaces "), "{text}");
     assert!(
         text.contains("hint: the user needs a role that allows `get` on `namespaces` in the whole cluster"),
@@ -111,7 +111,7 @@ fn replace_starts_at_revision_1_after_a_successful_dry_run() {
         for values in ["broken.yaml", "wrong.yaml"] {
             let outcome = run(json!({ "values": values }));
             outcome.failed();
-            assert!(said(&outcome).contains("`demo` was not replaced, and is unchanged"), "{}", outcome.stderr);
+            assert!(messages(&outcome).contains("`demo` was not replaced, and is unchanged"), "{}", outcome.stderr);
             assert_eq!(check(&source, Value::Null).json(), revisions([2]), "{helm:?}");
         }
         assert_eq!(run(json!({})).json()["version"], revisions([1])[0], "{helm:?}");
@@ -191,7 +191,7 @@ fn post_renderer_changes_the_manifest() {
         let outcome = run("label.sh");
         outcome.failed();
         assert!(
-            said(&outcome).contains("the post-renderer `label.sh` is not an executable file\nhint: `chmod +x`"),
+            messages(&outcome).contains("the post-renderer `label.sh` is not an executable file\nhint: `chmod +x`"),
             "{}",
             outcome.stderr
         );
@@ -206,7 +206,7 @@ fn post_renderer_changes_the_manifest() {
         }
         let outcome = run("none.sh");
         outcome.failed();
-        assert!(said(&outcome).contains("there is no post-renderer `none.sh`"), "{}", outcome.stderr);
+        assert!(messages(&outcome).contains("there is no post-renderer `none.sh`"), "{}", outcome.stderr);
     }
 }
 
@@ -218,7 +218,7 @@ fn rejects_keys_that_exclude_each_other() {
         let request = json!({ "source": source, "params": params });
         let outcome = Verb::put("helm-release").dir(inputs.path()).request(&request).run();
         outcome.failed();
-        said(&outcome)
+        messages(&outcome)
     };
     let text = problems(json!({ "uninstall": true, "replace": true, "test": true }));
     assert!(text.contains("`params.replace`: excludes `uninstall`, which removes the release\n"), "{text}");

@@ -6,7 +6,7 @@ use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
 use crate::support::{
-    FAILS, RUNS, add_hook, check, deploy, end_hook, helm_that_runs, inputs, put, revisions, said, source, statuses,
+    FAILS, RUNS, add_hook, check, deploy, end_hook, helm_that_runs, inputs, messages, put, revisions, source, statuses,
     wait_for_status, watched,
 };
 
@@ -36,17 +36,17 @@ fn rolls_back_a_revision_that_is_not_ready_while_the_old_pods_serve() {
         end_hook(&namespace);
         let outcome = running.wait(Duration::from_mins(2));
         outcome.failed();
-        let said = said(&outcome);
+        let messages = messages(&outcome);
         assert!(
-            said.contains(
+            messages.contains(
                 "error: `demo` was not deployed: revision 2 is `failed`, and revision 1 is deployed \
                  (demo-1.2.3, app version 4.5); it was rolled back to revision 1: revision 3 is deployed now \
                  (demo-1.2.3, app version 4.5), and its tests passed\n  caused by: `helm upgrade` ended with \
                  exit code 1\n"
             ),
-            "{helm:?}: {said}"
+            "{helm:?}: {messages}"
         );
-        assert!(said.contains("app: ImagePullBackOff: Back-off pulling image \"broken\""), "{said}");
+        assert!(messages.contains("app: ImagePullBackOff: Back-off pulling image \"broken\""), "{messages}");
         assert_eq!(statuses(&namespace), ["superseded", "failed", "deployed"], "{helm:?}");
         assert_eq!(ready(), "2");
         assert_eq!(check(&source, revisions([1])[0].clone()).json(), revisions([1, 3]));
@@ -65,21 +65,21 @@ fn failed_first_revision_stays_or_is_uninstalled_by_first_install() {
             });
             let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
             outcome.failed();
-            said(&outcome)
+            messages(&outcome)
         };
-        let said = put(json!(true));
+        let messages = put(json!(true));
         assert!(
-            said.contains(
+            messages.contains(
                 "error: `demo` was not deployed: revision 1 is `failed`, and none is deployed; there is no good \
                  revision to roll back to; revision 1 is `failed`, and none is deployed\n"
             ),
-            "{helm:?}: {said}"
+            "{helm:?}: {messages}"
         );
         assert_eq!(statuses(&namespace), ["failed"], "{helm:?}");
-        let said = put(json!({ "first_install": "uninstall" }));
+        let messages = put(json!({ "first_install": "uninstall" }));
         assert!(
-            said.contains("; there was no revision to roll back to, and the release was uninstalled\n"),
-            "{helm:?}: {said}"
+            messages.contains("; there was no revision to roll back to, and the release was uninstalled\n"),
+            "{helm:?}: {messages}"
         );
         assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
     }
@@ -101,14 +101,14 @@ fn skips_revisions_that_failed_or_whose_tests_failed() {
     });
     let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     outcome.failed();
-    let said = said(&outcome);
-    assert!(said.contains("revision 2 is skipped: its tests failed\n"), "{said}");
+    let messages = messages(&outcome);
+    assert!(messages.contains("revision 2 is skipped: its tests failed\n"), "{messages}");
     assert!(
-        said.contains(
+        messages.contains(
             "; it was rolled back to revision 1: revision 5 is deployed now (demo-1.2.3, app version \
             4.5)\n"
         ),
-        "{said}"
+        "{messages}"
     );
     assert_eq!(statuses(&namespace), ["superseded", "superseded", "failed", "failed", "deployed"]);
 }
@@ -123,11 +123,11 @@ fn skips_a_failed_first_revision_that_helm_calls_superseded() {
         let params = json!({ "chart": "chart", "values": "fails.yaml", "test": true, "rollback_on_failure": true });
         let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.contains("revision 1 is skipped: it was never ready\n"), "{helm:?}: {said}");
+        let messages = messages(&outcome);
+        assert!(messages.contains("revision 1 is skipped: it was never ready\n"), "{helm:?}: {messages}");
         let left = "error: revision 2 of `demo` was deployed, but did not pass its tests; there is no good \
             revision to roll back to; revision 2 is deployed now (demo-1.2.3, app version 4.5)\n";
-        assert!(said.contains(left), "{helm:?}: {said}");
+        assert!(messages.contains(left), "{helm:?}: {messages}");
         assert_eq!(statuses(&namespace), ["superseded", "deployed"], "{helm:?}");
         // There is no revision to roll back to, and `first_install` uninstalls the release.
         let params = json!({
@@ -137,7 +137,7 @@ fn skips_a_failed_first_revision_that_helm_calls_superseded() {
         deploy(&namespace, helm, "demo", &["--set=image=broken", "--wait", "--timeout=6s"]);
         let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         outcome.failed();
-        let text = crate::support::said(&outcome);
+        let text = crate::support::messages(&outcome);
         let gone = "; there was no revision to roll back to, and the release was uninstalled\n";
         assert!(text.contains(gone), "{helm:?}: {text}");
         assert_eq!(statuses(&namespace), Vec::<String>::new(), "{helm:?}");
@@ -159,8 +159,8 @@ fn skips_an_unreadable_record() {
             put(helm, cluster.programs(), &source(&namespace), json!({ "rollback": true }), inputs.path()).run();
         assert_eq!(outcome.json()["version"], revisions([4])[0], "{helm:?}");
         let line = "revision 2 is skipped: the record `sh.helm.release.v1.demo.v2` is damaged: it is not base64\n";
-        assert!(said(&outcome).contains(line), "{helm:?}: {}", outcome.stderr);
-        assert!(said(&outcome).contains("rolling back `demo` to revision 1\n"), "{}", outcome.stderr);
+        assert!(messages(&outcome).contains(line), "{helm:?}: {}", outcome.stderr);
+        assert!(messages(&outcome).contains("rolling back `demo` to revision 1\n"), "{}", outcome.stderr);
     }
 }
 
@@ -176,10 +176,10 @@ fn says_that_the_tests_of_the_old_revision_failed_too() {
     });
     let outcome = put(Helm::Three, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     outcome.failed();
-    let said = said(&outcome);
+    let messages = messages(&outcome);
     assert!(
-        said.contains("revision 3 is deployed now (demo-1.2.3, app version 4.5), and its tests failed as well: "),
-        "{said}"
+        messages.contains("revision 3 is deployed now (demo-1.2.3, app version 4.5), and its tests failed as well: "),
+        "{messages}"
     );
 }
 
@@ -194,7 +194,7 @@ fn does_not_roll_back_if_the_chart_cannot_be_rendered() {
     let outcome = put(Helm::Four, cluster.programs(), &source(&namespace), params, inputs.path()).run();
     outcome.failed();
     assert!(
-        said(&outcome)
+        messages(&outcome)
             .contains("error: `demo` was not deployed: revision 1 is deployed now (demo-1.2.3, app version 4.5)\n"),
         "{}",
         outcome.stderr
@@ -230,7 +230,7 @@ fn put_with_rollback_only_rolls_back() {
         assert_eq!(replicas(), "1");
         let unknown = put(json!({ "rollback": { "revision": "9" } }));
         unknown.failed();
-        let text = said(&unknown);
+        let text = messages(&unknown);
         assert!(
             text.contains(
                 "error: `demo` has no revision 9 (any more)\nhint: the revisions are 1 (superseded), \
@@ -241,7 +241,7 @@ fn put_with_rollback_only_rolls_back() {
         let words = put(json!({ "rollback": { "revision": "the last one" } }));
         words.failed();
         assert!(
-            said(&words).contains("`rollback.revision`: `the last one` is not a revision number"),
+            messages(&words).contains("`rollback.revision`: `the last one` is not a revision number"),
             "{}",
             words.stderr
         );
@@ -263,11 +263,12 @@ fn rollback_with_a_failed_hook_leaves_no_lock() {
         let params = json!({ "rollback": { "revision": 1 }, "timeout": "10s" });
         let outcome = put(helm, cluster.programs(), &source, params, inputs.path()).run();
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.contains("hook: exit code 1 Error"), "{helm:?}: {said}");
+        let messages = messages(&outcome);
+        assert!(messages.contains("hook: exit code 1 Error"), "{helm:?}: {messages}");
         assert!(
-            said.contains("warning: helm ended with exit code 1 and left revision 3 of `demo` as `pending-rollback`"),
-            "{said}"
+            messages
+                .contains("warning: helm ended with exit code 1 and left revision 3 of `demo` as `pending-rollback`"),
+            "{messages}"
         );
         assert_eq!(statuses(&namespace), ["superseded", "deployed", "failed"], "{helm:?}");
         let next = put(helm, cluster.programs(), &source, json!({ "chart": "chart" }), inputs.path()).run();
@@ -311,10 +312,13 @@ fn failed_rollback_names_the_deployed_revision() {
             "chart": "chart", "values": "broken.yaml", "check_is_ready": true, "timeout": "8s", "rollback_on_failure": true,
         }));
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.contains("; the rollback failed too: `helm rollback` ended with exit code 1"), "{helm:?}: {said}");
+        let messages = messages(&outcome);
+        assert!(
+            messages.contains("; the rollback failed too: `helm rollback` ended with exit code 1"),
+            "{helm:?}: {messages}"
+        );
         let now = "; revision 3 is `failed`, and revision 1 is deployed (demo-1.2.3, app version 4.5)\n";
-        assert!(said.contains(now), "{helm:?}: {said}");
+        assert!(messages.contains(now), "{helm:?}: {messages}");
         assert_eq!(statuses(&namespace), ["deployed", "failed", "failed"], "{helm:?}");
     }
 }
@@ -333,9 +337,12 @@ fn rolls_back_after_a_failed_upgrade_hook() {
         let params = json!({ "chart": "chart", "rollback_on_failure": true, "timeout": "20s" });
         let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.contains("hook: exit code 4 Error"), "{helm:?}: {said}");
-        assert!(said.contains("; it was rolled back to revision 1: revision 3 is deployed now "), "{helm:?}: {said}");
+        let messages = messages(&outcome);
+        assert!(messages.contains("hook: exit code 4 Error"), "{helm:?}: {messages}");
+        assert!(
+            messages.contains("; it was rolled back to revision 1: revision 3 is deployed now "),
+            "{helm:?}: {messages}"
+        );
         assert_eq!(statuses(&namespace), ["superseded", "failed", "deployed"], "{helm:?}");
     }
 }
@@ -357,8 +364,11 @@ fn rolls_back_to_a_revision_of_an_unfinished_uninstall() {
             "rollback_on_failure": { "timeout": "1m", "first_install": "uninstall" },
         }));
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.contains("it was rolled back to revision 1: revision 3 is deployed now"), "{helm:?}: {said}");
+        let messages = messages(&outcome);
+        assert!(
+            messages.contains("it was rolled back to revision 1: revision 3 is deployed now"),
+            "{helm:?}: {messages}"
+        );
         assert_eq!(statuses(&namespace).last().unwrap(), "deployed", "{helm:?}");
         // A second uninstall completes a killed one.
         add_hook(inputs.path(), "pre-delete", RUNS);

@@ -169,10 +169,10 @@ pub(crate) fn revisions(numbers: impl IntoIterator<Item = u64>) -> Value {
 }
 
 /// The output on standard error, without colours, ports and temporary paths.
-pub(crate) fn said(outcome: &Outcome) -> String {
+pub(crate) fn messages(outcome: &Outcome) -> String {
     let rendered = outcome.view().render();
-    let (_, said) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
-    said.to_owned()
+    let (_, messages) = rendered.split_once("----- stderr -----\n").expect("a rendered outcome");
+    messages.to_owned()
 }
 
 /// Cases that delete a namespace read-lock it: the API server deletes one only while all API groups are available. The case that adds

@@ -9,7 +9,7 @@ use jetway_tests::kubernetes::{Helm, Namespace, cluster};
 use jetway_tests::process::wait_until;
 use serde_json::{Value, json};
 
-use crate::support::{deploy, inputs, put, revisions, said, source, statuses, with};
+use crate::support::{deploy, inputs, messages, put, revisions, source, statuses, with};
 
 /// Values for a test that fails with a log.
 const FAILS: &str = "testAnnotations: {jetway.test/exit-code: \"1\", jetway.test/logs: \"expected 2, found 3\"}\n";
@@ -52,7 +52,7 @@ fn test_that_passes_on_the_third_attempt_passes() {
         }
         let outcome = running.wait(Duration::from_mins(1));
         assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
-        let said = said(&outcome);
+        let messages = messages(&outcome);
         for line in [
             "testing `demo`, attempt 1 of 3\n",
             "the tests of `demo` failed, attempt 1 of 3\n",
@@ -62,7 +62,7 @@ fn test_that_passes_on_the_third_attempt_passes() {
             "the tests of `demo` passed, attempt 3 of 3\n",
             "the log of `demo-test` (container `test`):\n",
         ] {
-            assert!(said.contains(line), "{helm:?}, {line}: {said}");
+            assert!(messages.contains(line), "{helm:?}, {line}: {messages}");
         }
         assert_eq!(
             namespace.kubectl(&["get", "pods", "--field-selector=metadata.name=demo-test", "--output=name"]),
@@ -84,16 +84,16 @@ fn rolls_back_after_three_failed_attempts() {
         });
         let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         outcome.failed();
-        let said = said(&outcome);
+        let messages = messages(&outcome);
         assert!(
-            said.contains(
+            messages.contains(
                 "error: revision 2 of `demo` was deployed, but did not pass its tests; it was rolled back to \
                  revision 1: revision 3 is deployed now (demo-1.2.3, app version 4.5), and its tests passed\n  \
                  caused by: its tests failed in all 3 attempts\n"
             ),
-            "{helm:?}: {said}"
+            "{helm:?}: {messages}"
         );
-        assert_eq!(said.matches("  | expected 2, found 3\n").count(), 3, "{said}");
+        assert_eq!(messages.matches("  | expected 2, found 3\n").count(), 3, "{messages}");
         assert_eq!(statuses(&namespace), ["superseded", "superseded", "deployed"], "{helm:?}");
     }
 }
@@ -113,7 +113,7 @@ fn does_not_roll_back_another_operations_deploy() {
     let outcome = running.wait(Duration::from_mins(1));
     outcome.failed();
     let left = "; it is not rolled back, since another operation has started: revision 3 is `deployed` since ";
-    assert!(said(&outcome).contains(left), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains(left), "{}", outcome.stderr);
     assert_eq!(statuses(&namespace).len(), 3);
 }
 
@@ -146,11 +146,11 @@ fn warns_if_helm_tested_another_operations_revision() {
         assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
         let warning =
             "warning: helm tested revision 2 of `demo` instead of revision 1: another operation deployed in between\n";
-        assert!(said(&outcome).contains(warning), "{helm:?}: {}", outcome.stderr);
+        assert!(messages(&outcome).contains(warning), "{helm:?}: {}", outcome.stderr);
         let outcome = run(json!({ "test": true }));
         outcome.succeeded();
         assert!(
-            said(&outcome).contains("helm tested revision 3 of `demo` instead of revision 2: "),
+            messages(&outcome).contains("helm tested revision 3 of `demo` instead of revision 2: "),
             "{helm:?}: {}",
             outcome.stderr
         );
@@ -173,13 +173,13 @@ fn runs_a_job_as_a_test() {
         let params = json!({ "chart": "chart", "test": { "cleanup": true, "timeout": "20s" } });
         let outcome = put(helm, cluster.programs(), &source(&namespace), params, inputs.path()).run();
         outcome.failed();
-        let said = said(&outcome);
+        let messages = messages(&outcome);
         for part in [
             "(container `ask`):\n  | no answer\n",
             "ask: exit code 6 Error",
             "removing the job `demo-test` of a test\n",
         ] {
-            assert!(said.contains(part), "{helm:?}, {part}: {said}");
+            assert!(messages.contains(part), "{helm:?}, {part}: {messages}");
         }
         assert_eq!(namespace.kubectl(&["get", "jobs", "--output=name"]), "", "{helm:?}");
     }
@@ -195,7 +195,7 @@ fn only_tests_without_a_chart() {
         let put = |params: Value| put(helm, cluster.programs(), &source, params, inputs.path()).run();
         let missing = put(json!({ "test": true }));
         missing.failed();
-        assert!(said(&missing).contains("error: there is no release `demo` to test\n"), "{}", missing.stderr);
+        assert!(messages(&missing).contains("error: there is no release `demo` to test\n"), "{}", missing.stderr);
         deploy(&namespace, helm, "demo", &[]);
         let outcome = put(json!({ "test": "true", "test_logs": false }));
         assert_eq!(
@@ -210,7 +210,7 @@ fn only_tests_without_a_chart() {
         deploy(&namespace, helm, "demo", &["--set-string=testAnnotations.jetway\\.test/exit-code=7"]);
         let outcome = put(json!({ "test": true }));
         outcome.failed();
-        let text = said(&outcome);
+        let text = messages(&outcome);
         assert!(
             text.contains("error: revision 2 of `demo` did not pass its tests\n  caused by: its tests failed\n"),
             "{text}"
@@ -229,13 +229,13 @@ fn deploys_and_tests_in_one_put_and_warns_of_a_chart_without_tests() {
     let put = |params: Value| put(Helm::Four, cluster.programs(), &source, params, inputs.path()).run();
     let outcome = put(json!({ "chart": "chart", "test": true }));
     assert_eq!(outcome.json()["version"], revisions([1])[0]);
-    assert!(said(&outcome).contains("the tests of `demo` passed\n"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("the tests of `demo` passed\n"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("helm tested"), "{}", outcome.stderr);
     std::fs::remove_file(inputs.path().join("chart/templates/test.yaml")).unwrap();
     let outcome = put(json!({ "chart": "chart", "test": { "attempts": 2 } }));
     assert_eq!(outcome.json()["version"], revisions([2])[0]);
     let warning = "warning: the chart of `demo`, demo-1.2.3, has no tests: nothing is tested\n";
-    assert!(said(&outcome).contains(warning), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains(warning), "{}", outcome.stderr);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn rejects_contradictory_keys() {
         let source = json!({ "cluster_url": "http://127.0.0.1:1", "release": "demo" });
         let outcome = put(Helm::Four, inputs.path(), &source, params, inputs.path()).run();
         outcome.failed();
-        said(&outcome).lines().skip(1).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+        messages(&outcome).lines().skip(1).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(problems(json!({})), ["`params.chart`: required, but missing"]);
     assert_eq!(problems(json!({ "test": false })), ["`params.chart`: required, but missing"]);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jetway_tests::kubernetes::{Helm, cluster};
 use serde_json::{Value, json};
 
-use crate::support::{deploy, helm_that_runs, inputs, put, revisions, said, source, watched};
+use crate::support::{deploy, helm_that_runs, inputs, messages, put, revisions, source, watched};
 
 #[test]
 fn wait_is_a_strategy_or_a_pause_in_seconds() {
@@ -29,7 +29,7 @@ fn wait_is_a_strategy_or_a_pause_in_seconds() {
         put(json!("legacy"), "6s").failed();
         let watched = put(json!("watcher"), "6s");
         watched.failed();
-        let text = said(&watched);
+        let text = messages(&watched);
         if helm_that_runs(helm) == Helm::Three {
             let refused = "error: `wait: watcher` needs helm 4, and this is helm 3\nhint: helm 3 supports \
                 `wait: legacy` only\n";
@@ -97,7 +97,7 @@ fn wait_for_jobs_alone_waits_for_everything() {
             let outcome = run(values, "8s");
             outcome.failed();
             let not_deployed = "error: `demo` was not deployed: revision 1 is `failed`, and none is deployed\n";
-            assert!(said(&outcome).contains(not_deployed), "{helm:?} {values}: {}", outcome.stderr);
+            assert!(messages(&outcome).contains(not_deployed), "{helm:?} {values}: {}", outcome.stderr);
         }
     }
 }
@@ -137,7 +137,7 @@ fn fails_and_rolls_back_if_helm_4_succeeds_before_the_workloads_are_ready() {
         params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let put = put(helm, &programs, &source(&namespace), params, inputs.path()).run();
         put.failed();
-        let text = said(&put);
+        let text = messages(&put);
         assert!(text.contains(&outcome), "{text}");
         let reason = "(`timeout`), although helm says so: 1 old pod is not terminated yet\n";
         assert!(text.contains("Deployment `demo` is not ready after ") && text.contains(reason), "{text}");

@@ -116,8 +116,8 @@ fn dry_run_sends_nothing_and_push_sends_the_same_images_signed_with_what_belongs
     }
 
     let crane = |arguments: &[&str]| {
-        let said = run(Command::new(counterparts::program("crane")).args(arguments));
-        said.trim().to_owned()
+        let messages = run(Command::new(counterparts::program("crane")).args(arguments));
+        messages.trim().to_owned()
     };
     let digests = file(&path("second/digests"));
     let digest = digests.trim().strip_prefix("slack ").unwrap();
@@ -179,15 +179,15 @@ fn push_is_refused_before_anything_is_built_if_the_tree_is_not_ready() {
     fs::write(tree.path().join("new-file"), "").unwrap();
     let output = output.path().join("output");
     let refused = release(tree.path(), &registry, "99.1.2", &output).env("PUSH", "1").output().unwrap();
-    let said = String::from_utf8_lossy(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(1), "{said}");
+    let messages = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{messages}");
     for problem in [
         format!("the version in Cargo.toml is {VERSION}"),
         format!("CHANGELOG.md begins with `## {VERSION} (2026-01-02)`, not with `## 99.1.2 (DATE)`"),
         "the work tree has changes".to_owned(),
         "JETWAY_SIGNING_KEY does not name the key to sign with".to_owned(),
     ] {
-        assert!(said.contains(&problem), "{problem}: {said}");
+        assert!(messages.contains(&problem), "{problem}: {messages}");
     }
     assert!(!output.exists());
     assert_eq!(registry.requests(), Vec::<String>::new());

@@ -4,7 +4,7 @@ use jetway_tests::jira::{Edition, Jira};
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{check, get, inputs, put, put_with, said, with};
+use crate::support::{check, get, inputs, messages, put, put_with, with};
 
 /// The program and its release, as error messages name them.
 const PROGRAM: &str = concat!("jetway-jira ", env!("CARGO_PKG_VERSION"));
@@ -12,7 +12,7 @@ const PROGRAM: &str = concat!("jetway-jira ", env!("CARGO_PKG_VERSION"));
 #[track_caller]
 fn refused(outcome: &Outcome, expected: &str) {
     outcome.failed();
-    assert_eq!(said(outcome), expected.replace("PROGRAM", PROGRAM));
+    assert_eq!(messages(outcome), expected.replace("PROGRAM", PROGRAM));
     assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
 }
 
@@ -215,9 +215,9 @@ fn rejects_file_without_issue_key() {
     let outcome = crate::support::put_step(&jira.source(), params, inputs.path()).run();
     outcome.failed();
     assert!(
-        said(&outcome).contains("it is a link to a path outside the directory of the inputs"),
+        messages(&outcome).contains("it is a link to a path outside the directory of the inputs"),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
     assert_eq!(jira.requests(), Vec::<String>::new());
 }

@@ -4,7 +4,7 @@ use jetway_tests::jira::{EDITIONS, Edition, Jira, at};
 use jetway_tests::verb::Container;
 use serde_json::{Value, json};
 
-use crate::support::{approved, check, check_in, gate, said, with};
+use crate::support::{approved, check, check_in, gate, messages, with};
 
 #[test]
 fn returns_the_newest_arrival_when_no_version_is_given() {
@@ -188,9 +188,9 @@ mod costs {
             let key = jira.create(200, "x");
             jira.move_to(300, &key, "Approved");
             check_in(&container, &source, Some(&known)).succeeded();
-            let last = jira.asked().pop().unwrap().json();
-            let asked = last.get("issueIdsOrKeys").or(last.get("jql")).unwrap().to_string();
-            assert!(asked == r#"["10016"]"# || asked == r#""key in (\"OPS-16\")""#, "{asked}");
+            let last = jira.recorded_requests().pop().unwrap().json();
+            let request = last.get("issueIdsOrKeys").or(last.get("jql")).unwrap().to_string();
+            assert!(request == r#"["10016"]"# || request == r#""key in (\"OPS-16\")""#, "{request}");
         }
     }
 
@@ -236,12 +236,12 @@ mod costs {
             let outcome = check(&gate(&jira), Some(&approved("OPS-1", 0)));
             outcome.failed();
             assert!(
-                said(&outcome).ends_with(
+                messages(&outcome).ends_with(
                     "error: more than 20 pages of issues in the status were updated since the last version\n\
                      hint: narrow `jql` to the issues of the gate\n"
                 ),
                 "{}",
-                said(&outcome)
+                messages(&outcome)
             );
             assert!(jira.requests().len() <= 40, "{:?}", jira.requests());
         }
@@ -281,7 +281,10 @@ fn warns_of_issues_that_do_not_count() {
     jira.answer(1, "POST", "/search/jql", jetway_tests::jira::from_jira(200, &search));
     let outcome = check(&gate(&jira), None);
     assert_eq!(outcome.json(), json!([]));
-    assert_eq!(said(&outcome), format!("{gone} has the status `To Do` and is ignored\n{there} has left `Approved`\n"));
+    assert_eq!(
+        messages(&outcome),
+        format!("{gone} has the status `To Do` and is ignored\n{there} has left `Approved`\n")
+    );
 }
 
 #[test]

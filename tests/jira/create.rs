@@ -1,10 +1,10 @@
 //! put with `create`.
 
 use jetway_tests::jira::{EDITIONS, Edition, Jira, at, from_jira};
-use jetway_tests::stand_in::{Answer, Fault};
+use jetway_tests::stand_in::{Fault, Response};
 use serde_json::{Value, json};
 
-use crate::support::{put, put_with, said, with};
+use crate::support::{messages, put, put_with, with};
 
 /// The text of a description, which is a document in Jira Cloud.
 fn rich(edition: Edition, text: &str) -> Value {
@@ -40,7 +40,7 @@ fn creates_issue_from_texts_files_and_fields() {
         assert_eq!(jira.field("OPS-1", "priority"), json!({ "name": "High" }));
         assert_eq!(jira.field("OPS-1", "labels"), json!(["go", "b-42"]));
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "warning: `create.summary`: `$NOPE` is not a variable of the build and is kept\ncreated OPS-1\n"
         );
         assert_eq!(jira.bodies("POST", "/issue").len(), 1);
@@ -79,7 +79,11 @@ fn truncates_long_summary_and_joins_its_lines() {
     outcome.succeeded();
     let summary = jira.field("OPS-1", "summary").as_str().unwrap().to_owned();
     assert!(summary.starts_with("a b üü") && summary.ends_with("ü…") && summary.chars().count() == 254, "{summary}");
-    assert!(said(&outcome).contains("warning: the summary is truncated to 254 characters"), "{}", said(&outcome));
+    assert!(
+        messages(&outcome).contains("warning: the summary is truncated to 254 characters"),
+        "{}",
+        messages(&outcome)
+    );
 }
 
 #[test]
@@ -96,7 +100,7 @@ fn fails_with_jiras_message() {
         let outcome = put(&jira.source(), json!({ "create": create }));
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             format!(
                 "error: cannot create an issue\n  caused by: `POST http://127.0.0.1:[PORT]/rest/api/3/issue` answered 400 Bad Request\n  \
                  caused by: {reason}\n"
@@ -112,9 +116,9 @@ fn never_creates_issue_twice_after_a_lost_response() {
         for (fault, issues) in [
             (Fault::CutAfter, 1),
             (Fault::CutBody(5), 1),
-            (Fault::Answer(Answer::text(500, "oops")), 0),
-            (Fault::Answer(Answer::text(502, "")), 0),
-            (Fault::Answer(Answer::text(504, "")), 0),
+            (Fault::Response(Response::text(500, "oops")), 0),
+            (Fault::Response(Response::text(502, "")), 0),
+            (Fault::Response(Response::text(504, "")), 0),
         ] {
             let jira = Jira::start(edition);
             jira.fail_next(fault.clone());
@@ -122,11 +126,11 @@ fn never_creates_issue_twice_after_a_lost_response() {
             outcome.failed();
             assert_eq!((jira.requests().len(), jira.keys().len()), (1, issues), "{fault:?}");
             let hint = "hint: the issue may have been created; it is not sent again, to avoid a duplicate: search for it in Jira before the next put\n";
-            assert!(said(&outcome).contains(hint), "{}", said(&outcome));
+            assert!(messages(&outcome).contains(hint), "{}", messages(&outcome));
         }
         // Jira did not apply these requests.
-        let unavailable = Answer::text(503, "").with("Retry-After", "1");
-        for fault in [Fault::Answer(jetway_tests::jira::rate_limited(1)), Fault::Answer(unavailable)] {
+        let unavailable = Response::text(503, "").with("Retry-After", "1");
+        for fault in [Fault::Response(jetway_tests::jira::rate_limited(1)), Fault::Response(unavailable)] {
             let jira = Jira::start(edition);
             jira.fail_next(fault);
             put(&jira.source(), json!({ "create": { "project": "OPS", "summary": "x" } })).succeeded();
@@ -142,7 +146,7 @@ fn error_names_new_issue_when_a_later_request_fails() {
     let outcome = put(&jira.source(), json!({ "create": create, "transition": "Released", "comment": "x" }));
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "created OPS-1\nerror: OPS-1 has no transition `Released` from `To Do`\n\
          hint: the possible transitions are `Ask for a review` (to `In Review`), `Approve` (to `Approved`), `Close` (to `Done`)\n\
          hint: the issue OPS-1 was created before\n"
@@ -152,5 +156,5 @@ fn error_names_new_issue_when_a_later_request_fails() {
     jira.answer(1, "GET", "/issue/OPS-2", from_jira(404, &json!({ "errorMessages": ["no"], "errors": {} })));
     let outcome = put(&jira.source(), json!({ "create": create }));
     outcome.failed();
-    assert!(said(&outcome).contains("hint: the issue OPS-2 was created before\n"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("hint: the issue OPS-2 was created before\n"), "{}", messages(&outcome));
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use jetway_tests::jira::{EDITIONS, Edition, Jira, from_jira, rate_limited, refuse};
-use jetway_tests::stand_in::{Answer, Fault, StandIn};
+use jetway_tests::stand_in::{Fault, Response, StandIn};
 use jetway_tests::verb::Verb;
 use serde_json::{Value, json};
 
-use crate::support::{approved, check, gate, get, inputs, put, put_step, said, with};
+use crate::support::{approved, check, gate, get, inputs, messages, put, put_step, with};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -22,7 +22,7 @@ fn server(edition: Edition) -> (Jira, Value) {
 fn retries_after_rate_limit_and_shows_the_pause() {
     for edition in EDITIONS {
         let (jira, version) = server(edition);
-        jira.fail_next(Fault::Answer(rate_limited(1)));
+        jira.fail_next(Fault::Response(rate_limited(1)));
         let outcome = check(&gate(&jira), None);
         assert_eq!(outcome.json(), json!([version]));
         assert!(outcome.elapsed >= Duration::from_secs(1));
@@ -33,11 +33,11 @@ fn retries_after_rate_limit_and_shows_the_pause() {
 #[test]
 fn fails_at_once_when_retry_after_is_too_long() {
     let (jira, _) = server(Edition::Cloud);
-    jira.fail_next(Fault::Answer(rate_limited(2400)));
+    jira.fail_next(Fault::Response(rate_limited(2400)));
     let outcome = check(&gate(&jira), None);
     outcome.failed();
-    assert!(said(&outcome).contains("  caused by: the server asks to wait 40 min"), "{}", said(&outcome));
-    assert!(said(&outcome).contains("  caused by: Rate limit exceeded.\n"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("  caused by: the server asks to wait 40 min"), "{}", messages(&outcome));
+    assert!(messages(&outcome).contains("  caused by: Rate limit exceeded.\n"), "{}", messages(&outcome));
     assert!(outcome.elapsed < SOON);
     assert_eq!(jira.requests().len(), 1);
 }
@@ -48,7 +48,7 @@ fn warns_when_rate_limit_is_near() {
     let issue = json!({ "issues": [], "isLast": true });
     jira.answer(1, "POST", "/search/jql", from_jira(200, &issue).with("X-RateLimit-NearLimit", "true"));
     let outcome = check(&gate(&jira), None);
-    assert_eq!(said(&outcome), "warning: Jira's rate limit is nearly reached; check less often\n");
+    assert_eq!(messages(&outcome), "warning: Jira's rate limit is nearly reached; check less often\n");
 }
 
 #[test]
@@ -57,9 +57,9 @@ fn retries_search() {
         for fault in [
             Fault::CutBefore,
             Fault::CutAfter,
-            Fault::Answer(Answer::text(500, "")),
-            Fault::Answer(Answer::text(502, "<html>bad gateway")),
-            Fault::Answer(Answer::text(504, "")),
+            Fault::Response(Response::text(500, "")),
+            Fault::Response(Response::text(502, "<html>bad gateway")),
+            Fault::Response(Response::text(504, "")),
         ] {
             let (jira, version) = server(edition);
             jira.fail_next(fault.clone());
@@ -79,13 +79,13 @@ fn check_fails_with_jiras_message_and_a_hint() {
             (410, Some("hint: this Jira uses the other API; set `api` to `cloud` or `data_center`\n")),
         ] {
             let (jira, _) = server(edition);
-            jira.fail_next(Fault::Answer(refuse(status, "Thus spoke Jira.")));
+            jira.fail_next(Fault::Response(refuse(status, "Thus spoke Jira.")));
             let outcome = check(&gate(&jira), None);
             outcome.failed();
-            let said = said(&outcome);
-            assert!(said.contains(&format!("answered {status} ")), "{said}");
-            assert!(said.contains("  caused by: Thus spoke Jira.\n"), "{said}");
-            assert!(hint.is_none_or(|hint| said.contains(hint)), "{said}");
+            let messages = messages(&outcome);
+            assert!(messages.contains(&format!("answered {status} ")), "{messages}");
+            assert!(messages.contains("  caused by: Thus spoke Jira.\n"), "{messages}");
+            assert!(hint.is_none_or(|hint| messages.contains(hint)), "{messages}");
             assert_eq!(jira.requests().len(), 1);
         }
     }
@@ -94,15 +94,15 @@ fn check_fails_with_jiras_message_and_a_hint() {
 #[test]
 fn reports_captcha() {
     let (jira, _) = server(Edition::DataCenter);
-    let answer = Answer::bytes(401, "text/html", "<html>401").with("X-Seraph-LoginReason", "AUTHENTICATION_DENIED");
-    jira.fail_next(Fault::Answer(answer));
+    let answer = Response::bytes(401, "text/html", "<html>401").with("X-Seraph-LoginReason", "AUTHENTICATION_DENIED");
+    jira.fail_next(Fault::Response(answer));
     let outcome = check(&gate(&jira), None);
     outcome.failed();
     assert!(
-        said(&outcome)
+        messages(&outcome)
             .ends_with("hint: Jira asks this account for a CAPTCHA after failed logins: log in once with a browser\n"),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
 }
 
@@ -115,9 +115,9 @@ fn reports_invalid_query() {
     ] {
         let outcome = check(&with(gate(&jira), more), None);
         outcome.failed();
-        assert!(said(&outcome).contains(&format!("  caused by: {reason}")), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(&format!("  caused by: {reason}")), "{}", messages(&outcome));
         let hint = "hint: try the query in Jira's issue search; `status` must be a status of the project's workflow\n";
-        assert!(said(&outcome).ends_with(hint), "{}", said(&outcome));
+        assert!(messages(&outcome).ends_with(hint), "{}", messages(&outcome));
     }
 }
 
@@ -127,30 +127,30 @@ fn reports_other_edition_of_jira() {
     let source = json!({ "url": jira.url(), "token": "x", "project": "OPS", "status": "Approved" });
     let outcome = check(&source, None);
     outcome.failed();
-    assert!(said(&outcome).contains("answered 404 Not Found"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("answered 404 Not Found"), "{}", messages(&outcome));
 }
 
 #[test]
 fn rejects_responses_that_are_not_from_jira() {
     let (jira, version) = server(Edition::Cloud);
     for answer in [
-        Answer::bytes(200, "text/html", "<!DOCTYPE html><html>Log in"),
-        Answer::text(200, ""),
-        Answer::text(200, "[]"),
-        Answer::text(200, "{}"),
-        Answer::text(200, "{\"issues\": 7}"),
-        Answer::text(200, "{\"issues\": [{}]}"),
-        Answer::text(200, "{\"issues\": [{\"key\": \"OPS-1\", \"fields\": {\"status\": 7}}]}"),
+        Response::bytes(200, "text/html", "<!DOCTYPE html><html>Log in"),
+        Response::text(200, ""),
+        Response::text(200, "[]"),
+        Response::text(200, "{}"),
+        Response::text(200, "{\"issues\": 7}"),
+        Response::text(200, "{\"issues\": [{}]}"),
+        Response::text(200, "{\"issues\": [{\"key\": \"OPS-1\", \"fields\": {\"status\": 7}}]}"),
     ] {
-        jira.fail_next(Fault::Answer(answer.clone()));
+        jira.fail_next(Fault::Response(answer.clone()));
         let outcome = check(&gate(&jira), None);
         outcome.failed();
         assert!(
-            said(&outcome).contains("the response does not come from Jira's API"),
+            messages(&outcome).contains("the response does not come from Jira's API"),
             "{answer:?}: {}",
-            said(&outcome)
+            messages(&outcome)
         );
-        jira.fail_next(Fault::Answer(answer));
+        jira.fail_next(Fault::Response(answer));
         get(&jira.source(), &version, json!({}), jetway_tests::scratch::directory().path()).failed();
     }
 }
@@ -159,10 +159,10 @@ fn rejects_responses_that_are_not_from_jira() {
 fn limits_the_size_and_the_pages_of_responses() {
     let (jira, _) = server(Edition::Cloud);
     let huge = format!("{{\"issues\": [\"{}\"]}}", "x".repeat(17 * 1024 * 1024));
-    jira.fail_next(Fault::Answer(Answer::bytes(200, "application/json", huge)));
+    jira.fail_next(Fault::Response(Response::bytes(200, "application/json", huge)));
     let outcome = check(&gate(&jira), None);
     outcome.failed();
-    assert!(said(&outcome).contains("the response is larger than 16777216 bytes"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("the response is larger than 16777216 bytes"), "{}", messages(&outcome));
     // An endless list of pages.
     let endless = json!({ "issues": [{ "id": "1", "key": "OPS-1", "fields": {
         "status": { "id": "10002", "name": "Approved" }, "created": "2030-01-01T00:00:00.000+0000", "updated": "2030-01-01T00:00:00.000+0000",
@@ -185,7 +185,7 @@ fn check_fails_when_body_is_cut_or_stalls() {
     jira.fail_next(Fault::StallBody(10));
     let outcome = check(&with(gate(&jira), json!({ "read_timeout": 1 })), None);
     outcome.failed();
-    assert!(said(&outcome).contains("`read_timeout`"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("`read_timeout`"), "{}", messages(&outcome));
     assert!(outcome.elapsed < SOON);
 }
 
@@ -198,19 +198,19 @@ fn waits_for_slow_server() {
 
 #[test]
 fn does_not_follow_redirect_or_show_its_path() {
-    let elsewhere = StandIn::start(|_| Answer::text(200, "{}"));
+    let elsewhere = StandIn::start(|_| Response::text(200, "{}"));
     let (jira, _) = server(Edition::DataCenter);
     for status in [301, 302, 303, 307, 308] {
         let to = format!("{}/login?os_destination=s3cretl0cat10n", elsewhere.url());
-        jira.fail_next(Fault::Answer(Answer::text(status, "").with("Location", &to)));
+        jira.fail_next(Fault::Response(Response::text(status, "").with("Location", &to)));
         let outcome = check(&gate(&jira), None);
         outcome.failed();
         assert!(
-            said(&outcome).ends_with(
+            messages(&outcome).ends_with(
                 "hint: the server redirects to `http://127.0.0.1:[PORT]`; set `url` to the URL of Jira on that server\n"
             ),
             "{}",
-            said(&outcome)
+            messages(&outcome)
         );
         assert!(!outcome.stderr.contains("s3cretl0cat10n"));
     }
@@ -219,17 +219,17 @@ fn does_not_follow_redirect_or_show_its_path() {
 
 #[test]
 fn sigterm_ends_every_wait() {
-    for (fault, begun) in [(Fault::Stall, ""), (Fault::Answer(rate_limited(60)), "retrying in")] {
+    for (fault, begun) in [(Fault::Stall, ""), (Fault::Response(rate_limited(60)), "retrying in")] {
         let (jira, _) = server(Edition::Cloud);
         let before = jira.requests().len();
         jira.fail_next(fault.clone());
         let inputs = inputs(&[]);
         let create = json!({ "create": { "project": "OPS", "summary": "x" } });
         let running = put_step(&jira.source(), create, inputs.path()).spawn();
-        let asked = jetway_tests::process::wait_until(SOON, || {
+        let request = jetway_tests::process::wait_until(SOON, || {
             (jira.requests().len() > before && running.stderr().contains(begun)).then_some(())
         });
-        assert!(asked.is_some(), "{}", running.stderr());
+        assert!(request.is_some(), "{}", running.stderr());
         running.terminate();
         let outcome = running.wait(Duration::from_secs(10));
         assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
@@ -240,8 +240,8 @@ fn sigterm_ends_every_wait() {
         jira.fail_next(fault);
         let before = jira.requests().len();
         let running = Verb::check("jira").request(&json!({ "source": gate(&jira), "version": null })).spawn();
-        let asked = jetway_tests::process::wait_until(SOON, || (jira.requests().len() > before).then_some(()));
-        assert!(asked.is_some());
+        let request = jetway_tests::process::wait_until(SOON, || (jira.requests().len() > before).then_some(()));
+        assert!(request.is_some());
         running.terminate();
         assert_eq!(running.wait(Duration::from_secs(10)).code, Some(143));
     }
@@ -264,9 +264,9 @@ fn reports_refused_connection() {
 #[test]
 fn failed_put_returns_no_version() {
     let (jira, _) = server(Edition::Cloud);
-    jira.answer(5, "PUT", "/issue/", Answer::text(500, "oops"));
+    jira.answer(5, "PUT", "/issue/", Response::text(500, "oops"));
     let outcome = put(&jira.source(), json!({ "issue": "OPS-1", "fields": { "labels": [] } }));
     outcome.failed();
     assert!(outcome.stdout.is_empty());
-    assert!(said(&outcome).contains("(5 attempts)"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("(5 attempts)"), "{}", messages(&outcome));
 }

@@ -4,7 +4,7 @@ use jetway_tests::jira::{EDITIONS, Edition, Jira, at};
 use jetway_tests::scratch;
 use serde_json::{Value, json};
 
-use crate::support::{approved, check, gate, get, put, said, with};
+use crate::support::{approved, check, gate, get, messages, put, with};
 
 #[test]
 fn rejects_pinned_version_of_issue_that_did_not_reach_the_status() {
@@ -28,7 +28,7 @@ fn rejects_pinned_version_of_issue_that_did_not_reach_the_status() {
             let destination = scratch::directory();
             let outcome = get(&source, &version, json!({}), destination.path());
             outcome.failed();
-            assert!(said(&outcome).contains(reason), "{}", said(&outcome));
+            assert!(messages(&outcome).contains(reason), "{}", messages(&outcome));
             assert_eq!(std::fs::read_dir(destination.path()).unwrap().count(), 0);
         }
         // The issue may have changed since: the version is still valid for later jobs.
@@ -76,7 +76,7 @@ fn require_status_fails_when_issue_has_left_the_status() {
     let outcome = get(&source, &approved(&key, 10), required, scratch::directory().path());
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: OPS-1 has left the status `Approved`: it is `To Do` now\n\
          hint: `require_status` requires the status; a check returns the issues that have it\n"
     );
@@ -91,7 +91,7 @@ fn rejects_put() {
         let outcome = put(&source, json!({ "issue": "OPS-1", "comment": "x" }));
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             format!(
                 "error: a resource with `{key}` in its source is a gate and has no puts\n\
                  hint: the version of a put would open the gate; use a second resource without `status` and `status_category`\n"
@@ -110,7 +110,7 @@ fn cloud_reports_wrong_token_despite_empty_search() {
     let outcome = check(&wrong, None);
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: Jira rejected the login, and answered as for an anonymous user (X-Seraph-LoginReason: \
          AUTHENTICATED_FAILED)\nhint: `api_token` is wrong, expired or revoked, or does not belong to the account `email`\n"
     );
@@ -134,7 +134,7 @@ fn cloud_verifies_the_login_of_an_empty_search() {
     let outcome = check(&with(gate(&jira), json!({ "api_token": "ATATT-WRONG" })), None);
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: `GET http://127.0.0.1:[PORT]/rest/api/3/myself` answered 401 Unauthorized\n  \
          caused by: Client must be authenticated to access this resource.\n\
          hint: `api_token` is wrong, expired or revoked, or does not belong to the account `email`\n"
@@ -146,11 +146,11 @@ fn data_center_reports_wrong_token_and_anonymous_user() {
     let jira = Jira::start(Edition::DataCenter);
     let outcome = check(&with(gate(&jira), json!({ "token": "hunter2hunter2" })), None);
     outcome.failed();
-    assert!(said(&outcome).ends_with("hint: `token` is wrong, expired or revoked\n"), "{}", said(&outcome));
+    assert!(messages(&outcome).ends_with("hint: `token` is wrong, expired or revoked\n"), "{}", messages(&outcome));
     let anonymous = json!({ "startAt": 0, "maxResults": 100, "total": 0, "issues": [] });
     let anonymous = jetway_tests::jira::from_jira(200, &anonymous).with("X-AUSERNAME", "anonymous");
     jira.answer(1, "POST", "/search", anonymous);
     let outcome = check(&gate(&jira), None);
     outcome.failed();
-    assert!(said(&outcome).contains("as for an anonymous user (X-AUSERNAME: anonymous)"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("as for an anonymous user (X-AUSERNAME: anonymous)"), "{}", messages(&outcome));
 }

@@ -4,7 +4,7 @@ use jetway_tests::jira::{EDITIONS, Edition, Jira, at};
 use jetway_tests::scratch;
 use serde_json::{Value, json};
 
-use crate::support::{approved, gate, get, metadata, said};
+use crate::support::{approved, gate, get, messages, metadata};
 
 fn document(text: &str) -> Value {
     json!({ "type": "doc", "version": 1, "content": [{ "type": "paragraph", "content": [{ "type": "text", "text": text }] }] })
@@ -107,7 +107,7 @@ fn fails_when_issue_does_not_have_the_field() {
     let outcome = get(&jira.source(), &version, json!({ "fields": ["Risk"] }), destination.path());
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: OPS-1 has no field `Risk`\nhint: use the id of a field, such as `customfield_10042`, or its name in Jira\n"
     );
     assert_eq!(std::fs::read_dir(destination.path()).unwrap().count(), 0);
@@ -121,7 +121,7 @@ fn fails_when_issue_was_deleted() {
     let outcome = get(&gate(&jira), &approved(&key, 0), json!({}), scratch::directory().path());
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: cannot read the issue OPS-1\n  \
          caused by: `GET http://127.0.0.1:[PORT]/rest/api/3/issue/OPS-1?fields=...&expand=...` answered 404 Not Found\n  \
          caused by: Issue does not exist or you do not have permission to see it.\n\

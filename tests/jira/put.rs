@@ -2,10 +2,10 @@
 
 use jetway_tests::jira::{EDITIONS, Edition, Jira, at, from_jira};
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Fault};
+use jetway_tests::stand_in::{Fault, Response};
 use serde_json::{Value, json};
 
-use crate::support::{get, inputs, metadata, put, put_step, put_with, said};
+use crate::support::{get, inputs, messages, metadata, put, put_step, put_with};
 
 fn paragraph(nodes: Value) -> Value {
     json!({ "type": "doc", "version": 1, "content": [{ "type": "paragraph", "content": nodes }] })
@@ -51,7 +51,7 @@ fn edits_links_comments_and_transitions_in_one_put() {
             })]
         );
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             format!(
                 "set `labels`, `description` of OPS-1\nlinked OPS-1 to {page}\ncommented on OPS-1\nmoved OPS-1 from `To Do` to `Done`\n"
             )
@@ -154,7 +154,7 @@ mod link {
         let outcome = step.without_env("BUILD_URL").without_env("ATC_EXTERNAL_URL").run();
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: the URL of the build is unknown\nhint: set the external URL of Concourse, or `link: {url: ...}`\n"
         );
         assert_eq!(jira.requests(), Vec::<String>::new());
@@ -164,7 +164,7 @@ mod link {
     fn is_retried() {
         let jira = Jira::start(Edition::Cloud);
         let key = jira.create(0, "x");
-        jira.answer(1, "POST", "/remotelink", Answer::text(502, ""));
+        jira.answer(1, "POST", "/remotelink", Response::text(502, ""));
         put(&jira.source(), json!({ "issue": key, "link": true })).succeeded();
         assert_eq!(jira.links(&key).len(), 1);
     }
@@ -193,7 +193,7 @@ mod transition {
         let key = jira.create_in(0, "x", "Done");
         let outcome = put(&jira.source(), json!({ "issue": key, "transition": "DONE" }));
         outcome.succeeded();
-        assert_eq!(said(&outcome), "OPS-1 is `Done` already\n");
+        assert_eq!(messages(&outcome), "OPS-1 is `Done` already\n");
         assert!(!jira.requests().iter().any(|request| request.contains("transitions")), "{:?}", jira.requests());
         // A transition to the current status sends no transition either.
         let to = json!({ "id": "10003", "name": "Done", "statusCategory": { "key": "done" } });
@@ -212,7 +212,7 @@ mod transition {
         let outcome = put(&jira.source(), params.clone());
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: OPS-1 has no transition `Released` from `To Do`\n\
              hint: the possible transitions are `Ask for a review` (to `In Review`), `Approve` (to `Approved`), `Close` (to `Done`)\n"
         );
@@ -220,9 +220,9 @@ mod transition {
         jira.answer(1, "GET", "/transitions", from_jira(200, &json!({ "transitions": [] })));
         let outcome = put(&jira.source(), params);
         assert!(
-            said(&outcome).ends_with("hint: the account may not make any transition from this status\n"),
+            messages(&outcome).ends_with("hint: the account may not make any transition from this status\n"),
             "{}",
-            said(&outcome)
+            messages(&outcome)
         );
     }
 
@@ -234,7 +234,7 @@ mod transition {
         let outcome = put(&jira.source(), json!({ "issue": key, "transition": "Done", "comment": "x" }));
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "commented on OPS-1\nerror: cannot move OPS-1 from `To Do` to `Done`\n  \
              caused by: `POST http://127.0.0.1:[PORT]/jira/rest/api/2/issue/OPS-1/transitions` answered 400 Bad Request\n  \
              caused by: `resolution`: Resolution is required.\nhint: the comment was added; a second put would add it again\n"
@@ -257,7 +257,7 @@ mod transition {
         }
         let jira = Jira::start(Edition::Cloud);
         let key = jira.create(0, "x");
-        jira.answer(1, "POST", "/transitions", Answer::text(502, "bad gateway"));
+        jira.answer(1, "POST", "/transitions", Response::text(502, "bad gateway"));
         put(&jira.source(), json!({ "issue": key, "transition": "Done" })).failed();
         assert_eq!(jira.bodies("POST", "/transitions").len(), 1);
     }
@@ -269,12 +269,12 @@ fn never_sends_comment_twice_after_a_lost_response() {
         for status in [500, 502, 504] {
             let jira = Jira::start(edition);
             let key = jira.create(0, "x");
-            jira.answer(1, "POST", "/comment", Answer::text(status, "oops"));
+            jira.answer(1, "POST", "/comment", Response::text(status, "oops"));
             let outcome = put(&jira.source(), json!({ "issue": key, "comment": "x" }));
             outcome.failed();
             assert_eq!(jira.bodies("POST", "/comment").len(), 1);
             let hint = "hint: the comment may have been added; it is not sent again, to avoid a duplicate\n";
-            assert!(said(&outcome).ends_with(hint), "{}", said(&outcome));
+            assert!(messages(&outcome).ends_with(hint), "{}", messages(&outcome));
         }
         let jira = Jira::start(edition);
         let key = jira.create(0, "x");
@@ -289,7 +289,7 @@ fn never_sends_comment_twice_after_a_lost_response() {
 fn fails_on_a_web_page_of_a_proxy() {
     let jira = Jira::start(Edition::Cloud);
     let key = jira.create(0, "x");
-    let page = || Answer::bytes(200, "text/html", "<!DOCTYPE html><html>Log in");
+    let page = || Response::bytes(200, "text/html", "<!DOCTYPE html><html>Log in");
     for (method, part, params) in [
         ("POST", "/comment", json!({ "issue": key, "comment": "x" })),
         ("PUT", "/issue/", json!({ "issue": key, "fields": { "labels": [] } })),
@@ -301,14 +301,14 @@ fn fails_on_a_web_page_of_a_proxy() {
         jira.answer(1, method, part, page());
         let outcome = put(&jira.source(), params);
         outcome.failed();
-        let said = said(&outcome);
-        assert!(said.contains("caused by: the response does not come from Jira's API\n"), "{said}");
-        assert!(said.contains("<!DOCTYPE html><html>Log in"), "{said}");
+        let messages = messages(&outcome);
+        assert!(messages.contains("caused by: the response does not come from Jira's API\n"), "{messages}");
+        assert!(messages.contains("<!DOCTYPE html><html>Log in"), "{messages}");
         assert!(
-            said.ends_with(
+            messages.ends_with(
                 "hint: check that `url` is the URL of Jira, and that no proxy or login page answers instead\n"
             ),
-            "{said}"
+            "{messages}"
         );
     }
     assert_eq!((jira.comments(&key).len(), jira.status(&key)), (0, "To Do".to_owned()));
@@ -323,9 +323,9 @@ fn warns_when_issue_cannot_be_read_back() {
     outcome.succeeded();
     assert_eq!(outcome.json()["version"]["status"], "Done");
     assert!(
-        said(&outcome).contains("warning: the put is complete, but the issue cannot be read back: "),
+        messages(&outcome).contains("warning: the put is complete, but the issue cannot be read back: "),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
 }
 
@@ -334,7 +334,7 @@ fn fails_when_issue_does_not_exist() {
     let jira = Jira::start(Edition::Cloud);
     let outcome = put(&jira.source(), json!({ "issue": "OPS-7", "comment": "x" }));
     outcome.failed();
-    assert!(said(&outcome).starts_with("error: cannot read the issue OPS-7\n"), "{}", said(&outcome));
+    assert!(messages(&outcome).starts_with("error: cannot read the issue OPS-7\n"), "{}", messages(&outcome));
     assert_eq!(jira.requests().len(), 1);
 }
 

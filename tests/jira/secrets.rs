@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jetway_tests::jira::{API_TOKEN, EDITIONS, EMAIL, Edition, Jira, TOKEN, refuse};
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Fault};
+use jetway_tests::stand_in::{Fault, Response};
 use jetway_tests::verb::{Outcome, Runner};
 use serde_json::json;
 
@@ -28,7 +28,7 @@ fn keeps(outcome: &Outcome) {
 }
 
 /// A response that repeats the credentials of the request, as some proxies send it.
-fn talkative(edition: Edition, status: u16) -> Answer {
+fn talkative(edition: Edition, status: u16) -> Response {
     let header = match edition {
         Edition::Cloud => format!("Basic {}, {API_TOKEN}", STANDARD.encode(format!("{EMAIL}:{API_TOKEN}"))),
         Edition::DataCenter => format!("Bearer {TOKEN}"),
@@ -69,7 +69,7 @@ fn are_not_shown_on_failure() {
             jira.answer(times, "GET", "/issue/", talkative(edition, status));
             keeps(put(&jira.source(), json!({ "issue": key, "comment": "x" })).failed());
         }
-        jira.answer(1, "GET", "/issue/", Answer::text(200, format!("no json but {secret}")));
+        jira.answer(1, "GET", "/issue/", Response::text(200, format!("no json but {secret}")));
         keeps(get(&gate(&jira), &approved(&key, 5), json!({}), scratch::directory().path()).failed());
     }
 }
@@ -94,7 +94,7 @@ fn are_not_in_arguments_or_environment() {
     let inputs = inputs(&[]);
     let running =
         put_step(&jira.source(), json!({ "issue": key, "comment": "x" }), inputs.path()).runner(Runner::Binary).spawn();
-    jetway_tests::process::wait_until(Duration::from_secs(20), || (!jira.asked().is_empty()).then_some(()));
+    jetway_tests::process::wait_until(Duration::from_secs(20), || (!jira.recorded_requests().is_empty()).then_some(()));
     for file in ["cmdline", "environ"] {
         let content = fs::read(format!("/proc/{}/{file}", running.pid())).unwrap();
         assert!(!String::from_utf8_lossy(&content).contains("SECRET"));

@@ -4,7 +4,7 @@ use jetway_tests::jira::{Edition, Jira};
 use jetway_tests::tls_cases;
 use serde_json::{Value, json};
 
-use crate::support::{put, said, with};
+use crate::support::{messages, put, with};
 
 fn params() -> Value {
     json!({ "issue": "OPS-1", "comment": "x" })
@@ -16,7 +16,7 @@ fn rejects_unknown_ca() {
     let outcome = put(&jira.source(), params());
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: cannot read the issue OPS-1\n  caused by: `GET https://localhost:[PORT]/rest/api/3/issue/OPS-1?fields=...` got no complete \
          response\n  caused by: the server's certificate is not signed by a trusted authority\n\
          hint: add the certificate of its authority, in PEM form, to `ca_certs`\n"

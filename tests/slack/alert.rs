@@ -5,7 +5,7 @@ use jetway_tests::slack::Webhook;
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{inputs, message, metadata, put, put_step, put_with, said, source, with};
+use crate::support::{inputs, message, messages, metadata, put, put_step, put_with, source, with};
 
 const PAGE: &str = "https://ci.example.com/teams/main/pipelines/delivery/jobs/build/builds/42";
 
@@ -84,9 +84,9 @@ fn files_override_params_and_are_trimmed_but_not_expanded() {
     assert_eq!((&sent["channel"], &attachment(sent)["text"]), (&json!("#c"), &json!("t")));
     assert_eq!(attachment(sent)["author_name"], "m");
     assert!(
-        said(&outcome).contains("warning: file `a/message` (`message_file`) does not exist\n"),
+        messages(&outcome).contains("warning: file `a/message` (`message_file`) does not exist\n"),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
 }
 
@@ -188,8 +188,12 @@ mod fixed_and_broke {
                 let outcome = by_build(&concourse, &webhook, json!({}), kind, "42");
                 assert_eq!(alerted(&outcome), due, "{kind} after {status}");
                 assert_eq!(webhook.messages().len(), usize::from(due), "{kind} after {status}");
-                assert_eq!(concourse.server().asked().len(), 1);
-                assert!(said(&outcome).starts_with(&format!("build 41 of this job: {status}\n")), "{}", said(&outcome));
+                assert_eq!(concourse.server().recorded_requests().len(), 1);
+                assert!(
+                    messages(&outcome).starts_with(&format!("build 41 of this job: {status}\n")),
+                    "{}",
+                    messages(&outcome)
+                );
             }
         }
     }
@@ -200,7 +204,7 @@ mod fixed_and_broke {
         assert!(alerted(&by_build(&concourse, &webhook, json!({}), "fixed", "1")));
         let outcome = by_build(&concourse, &webhook, json!({}), "broke", "1");
         assert!(!alerted(&outcome));
-        assert_eq!(said(&outcome), "the status has not changed: no alert is sent\n");
+        assert_eq!(messages(&outcome), "the status has not changed: no alert is sent\n");
         assert_eq!((concourse.server().connections(), webhook.messages().len()), (0, 1));
     }
 
@@ -226,7 +230,7 @@ mod fixed_and_broke {
         let outcome = by_build(&concourse, &webhook, json!({}), "fixed", "42");
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: cannot get the status of build 41 of this job\n  \
              caused by: `GET http://127.0.0.1:[PORT]/api/v1/teams/main/pipelines/delivery/jobs/build/builds/41` answered 401 \
              Unauthorized\n  caused by: not authorized\n\
@@ -235,7 +239,7 @@ mod fixed_and_broke {
         let (concourse, webhook) = (Concourse::public(), webhook);
         let outcome = by_build(&concourse, &webhook, json!({}), "fixed", "42");
         outcome.failed();
-        assert!(said(&outcome).contains("hint: the build does not exist (any more)"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("hint: the build does not exist (any more)"), "{}", messages(&outcome));
         assert!(webhook.messages().is_empty());
     }
 
@@ -247,7 +251,7 @@ mod fixed_and_broke {
         let outcome = step.without_env("BUILD_NAME").run();
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: this build has no name, so its previous build is unknown\n\
              hint: `fixed` and `broke` require a build of a job; a one-off build has no job\n"
         );
@@ -278,9 +282,11 @@ mod logins {
             concourse.ended("41", "failed");
             let outcome = by_build(&concourse, &webhook, user(), "fixed", "42");
             assert!(alerted(&outcome), "{version}");
-            assert_eq!(concourse.server().asked().len(), 3, "{version}");
+            assert_eq!(concourse.server().recorded_requests().len(), 3, "{version}");
             // Credentials for Concourse are sent to Concourse only.
-            assert!(webhook.server().asked().iter().all(|asked| asked.header("authorization").is_none()));
+            assert!(
+                webhook.server().recorded_requests().iter().all(|request| request.header("authorization").is_none())
+            );
         }
     }
 
@@ -291,7 +297,7 @@ mod logins {
         let outcome = by_build(&concourse, &webhook, of_oidc, "fixed", "42");
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: cannot get the status of build 41 of this job\n  \
              caused by: cannot log in to Concourse as `ada@example.com`\n  \
              caused by: `POST http://127.0.0.1:[PORT]/sky/issuer/token` answered 401 Unauthorized\n  \

@@ -4,7 +4,7 @@ use jetway_tests::slack::Webhook;
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{put, put_with, said, source};
+use crate::support::{messages, put, put_with, source};
 
 /// The program and its release, as error messages name them.
 const PROGRAM: &str = concat!("jetway-slack ", env!("CARGO_PKG_VERSION"));
@@ -12,7 +12,7 @@ const PROGRAM: &str = concat!("jetway-slack ", env!("CARGO_PKG_VERSION"));
 #[track_caller]
 fn refused(outcome: &Outcome, expected: &str) {
     outcome.failed();
-    assert_eq!(said(outcome), expected.replace("PROGRAM", PROGRAM));
+    assert_eq!(messages(outcome), expected.replace("PROGRAM", PROGRAM));
     assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
 }
 

@@ -7,7 +7,7 @@ use jetway_tests::slack::{SlackApi, Webhook};
 use jetway_tests::verb::{Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{bot, metadata, put, put_step, put_with, said, source, with};
+use crate::support::{bot, messages, metadata, put, put_step, put_with, source, with};
 
 /// Gets the message of a put into the inputs of a later put, as Concourse does after each put.
 fn get_into(inputs: &Path, name: &str, source: &Value, put: &Outcome) {
@@ -24,9 +24,9 @@ fn put_returns_channel_and_ts_as_version() {
     let outcome =
         put(&bot(&api), json!({ "text": "x", "channel": "#builds", "username": "ci", "icon_emoji": ":tada:" }));
     assert_eq!(outcome.json()["version"], json!({ "channel": "C0BUILDS", "ts": "1700000000.000001" }));
-    assert_eq!(said(&outcome), "sent to `#builds`\n");
+    assert_eq!(messages(&outcome), "sent to `#builds`\n");
     // Without a charset, Slack answers with the warning `missing_charset`.
-    assert_eq!(api.server().asked()[0].header("content-type"), Some("application/json; charset=utf-8"));
+    assert_eq!(api.server().recorded_requests()[0].header("content-type"), Some("application/json; charset=utf-8"));
     let message = &api.messages()[0];
     assert_eq!(Value::Object(message.body.clone()), json!({ "text": "x\n", "username": "ci", "icon_emoji": ":tada:" }));
 }
@@ -76,7 +76,7 @@ fn fails_without_a_channel() {
     let outcome = put(&bot(&api), json!({ "text": "x" }));
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: there is no channel to send to\nhint: set `channel` in the source or in the put's params\n"
     );
     assert_eq!(api.server().connections(), 0);
@@ -152,13 +152,13 @@ mod threads {
         let outcome = put_step(&bot(&api), params, inputs.path()).run();
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: `announce` (`thread`) does not identify a message\n  caused by: it has no file `ts`\n\
              hint: only messages that were sent with `token` have an id; webhooks do not return one\n"
         );
         let outcome = put_step(&bot(&api), json!({ "text": "x", "thread": "nothing" }), inputs.path()).run();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: `nothing` (`thread`) is not in the inputs\n\
              hint: set the name of an earlier put or get of a message, or a file with its `ts`\n"
         );
@@ -206,7 +206,7 @@ mod reactions {
             let params = json!({ "update": "announce", "reactions": ["-eyes", "tada"] });
             let outcome = put_step(&bot(&api), params, inputs.path()).run();
             assert_eq!(outcome.json()["version"], first.json()["version"]);
-            assert_eq!(said(&outcome), "updated reactions: -eyes, tada\n");
+            assert_eq!(messages(&outcome), "updated reactions: -eyes, tada\n");
         }
         assert_eq!(under(&api, 0), ["tada", "white_check_mark"]);
         assert_eq!(api.messages().len(), 2);
@@ -218,7 +218,7 @@ mod reactions {
         let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#builds", "reactions": ["no_such_emoji"] }));
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "sent to `#builds`\n\
              error: cannot apply the reaction `no_such_emoji` to message 1700000000.000001 in `#builds`\n  \
              caused by: Slack answered `invalid_name` to `reactions.add`: there is no emoji with this name\n"
@@ -249,7 +249,7 @@ mod mentions {
         outcome.succeeded();
         assert_eq!(api.messages()[0].body["text"], "bob+!channel@example.com x\n");
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "warning: no Slack user has the e-mail address `bob+<!channel>@example.com`\nsent to `#builds`\n"
         );
     }
@@ -262,7 +262,7 @@ mod mentions {
         let outcome = put(&bot(&api), params);
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: cannot look up the user with the e-mail address `ada@example.com`\n  \
              caused by: Slack answered `missing_scope` to `users.lookupByEmail`: the app lacks a scope; add the scope and reinstall the app\n    needed: users:read.email; the token has: chat:write,reactions:write,users:read\n"
         );
@@ -287,7 +287,7 @@ fn explains_slacks_error_codes() {
         let outcome = put(&bot(&api), json!({ "text": "x", "channel": channel }));
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             format!("error: cannot send the message to `{channel}`\n  caused by: Slack answered {reason}\n")
         );
     }
@@ -295,14 +295,18 @@ fn explains_slacks_error_codes() {
         put(&with(bot(&api), json!({ "token": "xoxb-wrong-t0k3n" })), json!({ "text": "x", "channel": "#builds" }));
     outcome.failed();
     assert!(
-        said(&outcome).contains("`invalid_auth` to `chat.postMessage`: the token is not valid"),
+        messages(&outcome).contains("`invalid_auth` to `chat.postMessage`: the token is not valid"),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
     let params = json!({ "text": "x", "channel": "#builds", "attachments": [{ "colour": "good" }] });
     let outcome = put(&bot(&api), params);
     outcome.failed();
-    assert!(said(&outcome).contains("`attachments` are not valid\n    unknown key `colour`\n"), "{}", said(&outcome));
+    assert!(
+        messages(&outcome).contains("`attachments` are not valid\n    unknown key `colour`\n"),
+        "{}",
+        messages(&outcome)
+    );
 }
 
 #[test]
@@ -317,7 +321,7 @@ fn rejects_token_params_with_a_webhook_before_sending() {
         let outcome = put(&source(&webhook), params);
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             format!(
                 "error: `{key}` requires a bot token; a webhook can only post messages\n\
                  hint: replace `url` in the source by `token` with a bot token\n"

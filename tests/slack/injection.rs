@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use jetway_tests::slack::Webhook;
 use serde_json::{Value, json};
 
-use crate::support::{inputs, message, put_step, put_with, said, source, with};
+use crate::support::{inputs, message, messages, put_step, put_with, source, with};
 
 /// Texts with special characters for a shell, JSON, a URL or an HTTP header.
 const NASTY: [&str; 14] = [
@@ -83,8 +83,8 @@ fn variables_are_sent_unchanged_in_all_fields() {
             "blocks": [{ "type": "header", "text": { "type": "plain_text", "text": format!("b {value}") } }],
         });
         assert_eq!(webhook.messages(), [expected]);
-        assert_eq!(webhook.server().asked().len(), 1);
-        assert!(webhook.server().asked()[0].header("x-injected").is_none());
+        assert_eq!(webhook.server().recorded_requests().len(), 1);
+        assert!(webhook.server().recorded_requests()[0].header("x-injected").is_none());
         assert!(!std::path::Path::new("/tmp/pwned").exists());
     }
 }
@@ -178,10 +178,10 @@ mod paths {
                 let outcome = put_with(&source(&webhook), with(json!({ "text": "x" }), json!({ key: path })), &[]);
                 outcome.failed();
                 assert!(
-                    said(&outcome)
+                    messages(&outcome)
                         .ends_with(&format!("`params.{key}`: must stay inside the directory of the inputs\n")),
                     "{}",
-                    said(&outcome)
+                    messages(&outcome)
                 );
             }
         }
@@ -206,7 +206,7 @@ mod paths {
             }
             outcome.failed();
             assert_eq!(
-                said(&outcome),
+                messages(&outcome),
                 format!(
                     "error: cannot use `{key}`\n  \
                      caused by: cannot use `{path}`\n  \
@@ -224,14 +224,14 @@ mod paths {
         let outcome = put_with(&source(&webhook), json!({ "text_file": "dir" }), &[("dir/file", "x")]);
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: cannot use `text_file`\n  caused by: cannot read the file `dir`\n  caused by: it is not a file\n"
         );
         let large = "x".repeat(1024 * 1024 + 1);
         let outcome = put_with(&source(&webhook), json!({ "text_file": "f" }), &[("f", &large)]);
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: cannot use `text_file`\n  caused by: cannot read the file `f`\n  caused by: it is larger than 1 MiB\n"
         );
     }
@@ -242,6 +242,6 @@ fn rejects_token_with_line_break() {
     let source = json!({ "token": "xoxb-1\r\nX-Injected: yes", "api_url": "http://127.0.0.1:9" });
     let outcome = crate::support::put(&source, json!({ "text": "x", "channel": "#a" }));
     outcome.failed();
-    assert!(said(&outcome).contains("`source.token`: contains a space or a line break"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("`source.token`: contains a space or a line break"), "{}", messages(&outcome));
     assert!(!outcome.stderr.contains("xoxb-1"));
 }

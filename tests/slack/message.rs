@@ -3,7 +3,7 @@
 use jetway_tests::slack::{Chat, Webhook};
 use serde_json::{Value, json};
 
-use crate::support::{inputs, message, metadata, put, put_step, put_with, said, source, with};
+use crate::support::{inputs, message, messages, metadata, put, put_step, put_with, source, with};
 
 #[test]
 fn sends_text_to_the_webhooks_channel() {
@@ -15,11 +15,11 @@ fn sends_text_to_the_webhooks_channel() {
     assert!(timestamp > 1_700_000_000);
     assert_eq!(version.as_object().expect("a map").len(), 1);
     assert_eq!(outcome.json()["metadata"], json!([]));
-    assert_eq!(said(&outcome), "sent to the webhook's channel\n");
+    assert_eq!(messages(&outcome), "sent to the webhook's channel\n");
     assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
-    let asked = &webhook.server().asked()[0];
-    assert_eq!(asked.header("content-type"), Some("application/json"));
-    assert_eq!(asked.header("user-agent"), Some(concat!("jetway-slack/", env!("CARGO_PKG_VERSION"))));
+    let request = &webhook.server().recorded_requests()[0];
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    assert_eq!(request.header("user-agent"), Some(concat!("jetway-slack/", env!("CARGO_PKG_VERSION"))));
 }
 
 #[test]
@@ -70,10 +70,10 @@ mod variables {
         let params = json!({ "text": "build $BUILD_NAME: $BUILD_STATUS" });
         let outcome = put(&source(&webhook), params.clone());
         outcome.succeeded();
-        assert!(said(&outcome).contains("warning: `$BUILD_STATUS` is empty: "), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("warning: `$BUILD_STATUS` is empty: "), "{}", messages(&outcome));
         let directory = inputs(&[]);
         let outcome = put_step(&source(&webhook), params, directory.path()).env("BUILD_STATUS", "failed").run();
-        assert!(!said(&outcome).contains("warning"), "{}", said(&outcome));
+        assert!(!messages(&outcome).contains("warning"), "{}", messages(&outcome));
         let texts: Vec<Value> = webhook.messages().iter().map(|message| message["text"].clone()).collect();
         assert_eq!(texts, ["build 42: \n", "build 42: failed\n"]);
     }
@@ -85,7 +85,7 @@ mod variables {
         outcome.succeeded();
         assert_eq!(webhook.messages(), [json!({ "text": "[][][]\n" })]);
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "warning: `$HOME`, `$NOPE` have no value; the known variables are those of the build and of `env_file`\n\
              sent to the webhook's channel\n"
         );
@@ -109,10 +109,13 @@ mod variables {
     fn warn_about_missing_or_invalid_env_file() {
         let webhook = Webhook::start();
         let outcome = put(&source(&webhook), json!({ "text": "x", "env_file": "none" }));
-        assert_eq!(said(&outcome), "warning: file `none` (`env_file`) does not exist\nsent to the webhook's channel\n");
+        assert_eq!(
+            messages(&outcome),
+            "warning: file `none` (`env_file`) does not exist\nsent to the webhook's channel\n"
+        );
         let params = json!({ "text": "$A", "env_file": "env", "silent": true });
         let outcome = put_with(&source(&webhook), params, &[("env", "A=1\nrm -rf /\n")]);
-        assert_eq!(said(&outcome), "warning: line 2 of `env` is not `NAME=value`; the line is ignored\n");
+        assert_eq!(messages(&outcome), "warning: line 2 of `env` is not `NAME=value`; the line is ignored\n");
     }
 }
 
@@ -145,7 +148,7 @@ mod text_file {
             let webhook = Webhook::start();
             let outcome = put_with(&source(&webhook), params, &[("m", "\n\n")]);
             assert!(outcome.json()["version"]["timestamp"].is_string());
-            assert_eq!(said(&outcome), "`text_file` is empty: nothing is sent\n");
+            assert_eq!(messages(&outcome), "`text_file` is empty: nothing is sent\n");
             assert_eq!(webhook.server().connections(), 0);
         }
     }
@@ -161,7 +164,10 @@ mod text_file {
         let webhook = Webhook::start();
         let outcome = put(&source(&webhook), json!({ "text_file": "m" }));
         assert_eq!(webhook.messages(), [json!({ "text": "_(no notification provided)_\n" })]);
-        assert_eq!(said(&outcome), "warning: file `m` (`text_file`) does not exist\nsent to the webhook's channel\n");
+        assert_eq!(
+            messages(&outcome),
+            "warning: file `m` (`text_file`) does not exist\nsent to the webhook's channel\n"
+        );
     }
 
     #[test]
@@ -197,7 +203,11 @@ mod json_parts {
         let params = json!({ "attachments_file": "a", "text": "t" });
         let outcome = put_with(&source(&webhook), params, &[("a", one)]);
         outcome.failed();
-        assert!(said(&outcome).contains("attachments") && said(&outcome).contains("list"), "{}", said(&outcome));
+        assert!(
+            messages(&outcome).contains("attachments") && messages(&outcome).contains("list"),
+            "{}",
+            messages(&outcome)
+        );
         assert!(webhook.messages().is_empty());
     }
 
@@ -244,7 +254,7 @@ mod list_as_json_text {
         let webhook = Webhook::start();
         let outcome = put(&source(&webhook), json!({ "text": "t", "attachments": "a text" }));
         outcome.failed();
-        assert!(said(&outcome).contains("the text in `attachments` is not valid JSON"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("the text in `attachments` is not valid JSON"), "{}", messages(&outcome));
         assert_eq!(webhook.server().connections(), 0);
     }
 }
@@ -322,7 +332,7 @@ fn disabled_put_sends_nothing_and_succeeds() {
     ] {
         let outcome = put(&source, params);
         assert!(outcome.json()["version"]["timestamp"].is_string());
-        assert_eq!(said(&outcome), "disabled: nothing is sent\n");
+        assert_eq!(messages(&outcome), "disabled: nothing is sent\n");
     }
     assert_eq!(webhook.server().connections(), 0);
 }
@@ -332,7 +342,7 @@ fn silent_put_logs_nothing() {
     let webhook = Webhook::start();
     let outcome = put(&source(&webhook), json!({ "text": "x", "silent": "true" }));
     outcome.succeeded();
-    assert_eq!(said(&outcome), "");
+    assert_eq!(messages(&outcome), "");
     assert_eq!(webhook.messages().len(), 1);
 }
 
@@ -342,7 +352,7 @@ fn debug_shows_every_message_and_sends_none() {
     let outcome = put(&source(&webhook), json!({ "text": "x", "channel": "#a #b", "debug": true }));
     assert!(outcome.json()["version"]["timestamp"].is_string());
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "debug: nothing is sent; the request would be:\n\
          {\"channel\":\"#a\",\"text\":\"x\\n\"}\n\
          {\"channel\":\"#b\",\"text\":\"x\\n\"}\n"
@@ -377,7 +387,7 @@ fn fails_when_text_expands_to_nothing() {
     let outcome = put(&source(&webhook), json!({ "text": "$NOPE" }));
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: the message is empty: it has no text, no attachments and no blocks\n\
          hint: check the variables in `text`: one of them may have no value\n"
     );

@@ -3,7 +3,7 @@
 
 use jetway_tests::layer::{Layer, require};
 use jetway_tests::slack::{BOT, Call, CallOutcome, SlackApi, call, from_api, rate_limited};
-use jetway_tests::stand_in::{Answer, Fault};
+use jetway_tests::stand_in::{Fault, Response};
 use serde_json::{Value, json};
 
 use crate::support::{bot, put};
@@ -137,11 +137,11 @@ fn obeys_retry_after() {
         return;
     }
     let api = SlackApi::start();
-    api.server().fail_next(Fault::Answer(rate_limited(1)));
+    api.server().fail_next(Fault::Response(rate_limited(1)));
     let outcome =
         call(&api.url(), BOT, 1, &[("chat.postMessage", json!({ "channel": "#builds", "text": "x" }))]).remove(0);
     assert_eq!((outcome.result.unwrap()["ok"].clone(), outcome.waits), (json!(true), vec![1]));
-    assert_eq!((api.server().asked().len(), api.messages().len()), (2, 1));
+    assert_eq!((api.server().recorded_requests().len(), api.messages().len()), (2, 1));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn reports_outage() {
         return;
     }
     let api = SlackApi::start();
-    api.server().fail_next(Fault::Answer(Answer::bytes(
+    api.server().fail_next(Fault::Response(Response::bytes(
         503,
         "text/html; charset=utf-8",
         "<!DOCTYPE html><title>Server Error</title>",
@@ -158,6 +158,6 @@ fn reports_outage() {
     let call_ = || ("chat.postMessage", json!({ "channel": "#builds", "text": "x" }));
     let error = one(&api, call_()).result.unwrap_err();
     assert_eq!((&error["code"], &error["status"]), (&json!("slack_webapi_http_error"), &json!(503)));
-    api.server().fail_next(Fault::Answer(from_api(200, &json!({ "ok": false, "error": "fatal_error" }))));
+    api.server().fail_next(Fault::Response(from_api(200, &json!({ "ok": false, "error": "fatal_error" }))));
     assert_eq!(word(&one(&api, call_())), "fatal_error");
 }

@@ -1,10 +1,10 @@
 //! Regression tests for bugs of the established resources.
 
 use jetway_tests::slack::{Webhook, from_slack};
-use jetway_tests::stand_in::{Answer, Fault};
+use jetway_tests::stand_in::{Fault, Response};
 use serde_json::{Value, json};
 
-use crate::support::{inputs, message, metadata, put, put_step, put_with, said, source, with};
+use crate::support::{inputs, message, messages, metadata, put, put_step, put_with, source, with};
 
 /// slack-notification-resource: any entry in `ca_certs` failed with "Cannot index array with string".
 #[test]
@@ -19,7 +19,11 @@ fn accepts_both_forms_of_ca_certs() {
         json!({ "text": "x" }),
     );
     outcome.failed();
-    assert!(said(&outcome).contains("`source.ca_certs[0]`: expected certificates in PEM form"), "{}", said(&outcome));
+    assert!(
+        messages(&outcome).contains("`source.ca_certs[0]`: expected certificates in PEM form"),
+        "{}",
+        messages(&outcome)
+    );
 }
 
 /// slack-notification-resource: without `url`, the host was `null`.
@@ -27,7 +31,7 @@ fn accepts_both_forms_of_ca_certs() {
 fn reports_missing_url() {
     let outcome = put(&json!({}), json!({ "text": "x" }));
     outcome.failed();
-    assert!(said(&outcome).contains("`source.url`: required, but missing"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("`source.url`: required, but missing"), "{}", messages(&outcome));
 }
 
 /// slack-notification-resource: `redact_hook_url: "false"` sent the message, showed the URL, and failed the put.
@@ -37,7 +41,7 @@ fn redact_hook_url_false_shows_nothing_and_fails_nothing() {
     let outcome = put(&source(&webhook), json!({ "text": "x", "redact_hook_url": "false" }));
     outcome.succeeded();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "warning: the webhook URL is a secret and is always redacted\nsent to the webhook's channel\n"
     );
 }
@@ -95,9 +99,9 @@ fn suppressed_message_has_metadata() {
 #[test]
 fn redirect_fails_the_put() {
     let webhook = Webhook::start();
-    webhook.server().fail_next(Fault::Answer(Answer::text(302, "").with("Location", "/elsewhere")));
+    webhook.server().fail_next(Fault::Response(Response::text(302, "").with("Location", "/elsewhere")));
     put(&source(&webhook), json!({ "text": "x" })).failed();
-    assert_eq!(webhook.server().asked().len(), 1);
+    assert_eq!(webhook.server().recorded_requests().len(), 1);
 }
 
 /// slack-notification-resource: with `silent`, a failure had no reason, and the other channels got no message.
@@ -106,7 +110,7 @@ fn silent_put_reports_failure_and_sends_to_other_channels() {
     let webhook = Webhook::start();
     let outcome = put(&source(&webhook), json!({ "text": "x", "channel": "#nowhere #b", "silent": true }));
     outcome.failed();
-    assert!(said(&outcome).contains("caused by: channel_not_found\n"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("caused by: channel_not_found\n"), "{}", messages(&outcome));
     assert_eq!(webhook.messages().len(), 1);
 }
 
@@ -114,7 +118,7 @@ fn silent_put_reports_failure_and_sends_to_other_channels() {
 #[test]
 fn rejected_message_fails_the_put_96() {
     let webhook = Webhook::start();
-    webhook.server().fail_next(Fault::Answer(from_slack("invalid_token")));
+    webhook.server().fail_next(Fault::Response(from_slack("invalid_token")));
     put(&source(&webhook), json!({ "text": "x" })).failed();
 }
 
@@ -132,11 +136,11 @@ fn link_names_is_sent_only_if_set() {
 #[test]
 fn deleted_webhook_is_not_retried() {
     let webhook = Webhook::start();
-    webhook.server().fail_next(Fault::Answer(from_slack("no_service")));
+    webhook.server().fail_next(Fault::Response(from_slack("no_service")));
     let outcome = put(&source(&webhook), json!({ "alert_type": "failed" }));
     outcome.failed();
-    assert_eq!(webhook.server().asked().len(), 1);
-    assert!(said(&outcome).ends_with("hint: the webhook was deleted or disabled, or its URL is incomplete\n"));
+    assert_eq!(webhook.server().recorded_requests().len(), 1);
+    assert!(messages(&outcome).ends_with("hint: the webhook was deleted or disabled, or its URL is incomplete\n"));
     assert!(!outcome.stderr.contains(webhook.secret()));
 }
 
@@ -176,5 +180,5 @@ fn reports_unknown_alert_type() {
     let webhook = Webhook::start();
     let outcome = put(&source(&webhook), json!({ "alert_type": "failure" }));
     outcome.failed();
-    assert!(said(&outcome).contains("found `failure`; did you mean `failed`?"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("found `failure`; did you mean `failed`?"), "{}", messages(&outcome));
 }

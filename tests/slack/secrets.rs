@@ -1,7 +1,7 @@
 //! Secrets: webhook URLs, tokens and proxy passwords reach only their own server.
 
 use jetway_tests::slack::{BOT, SlackApi, Webhook};
-use jetway_tests::stand_in::{Answer, Fault, StandIn};
+use jetway_tests::stand_in::{Fault, Response, StandIn};
 use jetway_tests::verb::{Outcome, Runner};
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ fn webhook_url_is_never_shown() {
         hides(&failure, &secrets);
     }
     for fault in
-        [Fault::CutAfter, Fault::Answer(Answer::text(500, format!("no {path} at {url}, {}", webhook.secret())))]
+        [Fault::CutAfter, Fault::Response(Response::text(500, format!("no {path} at {url}, {}", webhook.secret())))]
     {
         webhook.server().fail_next(fault);
         let failure = put(&source(&webhook), text.clone());
@@ -64,7 +64,7 @@ fn webhook_url_is_never_shown() {
 
 #[test]
 fn webhook_query_and_user_are_redacted() {
-    let server = StandIn::start(|_| Answer::text(403, "no"));
+    let server = StandIn::start(|_| Response::text(403, "no"));
     let url = server.url().replace("http://", "http://user:us3rp4ssw0rd@");
     let source = json!({ "url": format!("{url}/hook?key=qu3rys3cretqu3rys3cret") });
     let outcome = put(&source, with(talkative(), json!({ "text": "x" })));
@@ -84,25 +84,25 @@ fn token_is_never_shown_and_sent_to_slack_only() {
     let failure = put(&with(source, json!({ "token": "xoxb-0-wr0ngt0k3n" })), json!({ "text": "x" }));
     failure.failed();
     hides(&failure, &["xoxb-0-wr0ngt0k3n"]);
-    let asked = api.server().asked();
-    assert!(asked.iter().all(|asked| !asked.target.contains("xoxb")));
-    assert!(asked.iter().all(|asked| !String::from_utf8_lossy(&asked.body).contains("token")));
+    let request = api.server().recorded_requests();
+    assert!(request.iter().all(|request| !request.target.contains("xoxb")));
+    assert!(request.iter().all(|request| !String::from_utf8_lossy(&request.body).contains("token")));
 }
 
 #[test]
 fn proxy_password_is_never_shown_and_sent_to_the_proxy_only() {
     let webhook = Webhook::start();
     // A proxy for plain HTTP gets the whole URL.
-    let proxy = StandIn::start(|asked| {
-        let let_in = asked.header("proxy-authorization") == Some("Basic Ym9iOnByMHh5cDRzc3cwcmQ=");
-        if let_in { Answer::text(200, "ok") } else { Answer::text(407, "who are you?") }
+    let proxy = StandIn::start(|request| {
+        let let_in = request.header("proxy-authorization") == Some("Basic Ym9iOnByMHh5cDRzc3cwcmQ=");
+        if let_in { Response::text(200, "ok") } else { Response::text(407, "who are you?") }
     });
     let address = |password: &str| proxy.url().replace("http://", &format!("http://bob:{password}@"));
     let source = with(source(&webhook), json!({ "proxy": address("pr0xyp4ssw0rd"), "proxy_https_tunnel": true }));
     let success = put(&source, with(talkative(), json!({ "text": "x" })));
     success.succeeded();
     hides(&success, &["pr0xyp4ssw0rd", webhook.secret()]);
-    assert_eq!(proxy.asked()[0].target, webhook.url());
+    assert_eq!(proxy.recorded_requests()[0].target, webhook.url());
     let failure = put(&with(source, json!({ "proxy": address("wr0ngp4ssw0rd") })), json!({ "text": "x" }));
     failure.failed();
     hides(&failure, &["wr0ngp4ssw0rd", webhook.secret()]);
@@ -115,10 +115,10 @@ fn secrets_are_not_in_arguments_or_environment_and_no_process_is_started() {
     webhook.server().fail_next(Fault::Stall);
     let inputs = inputs(&[]);
     let running = put_step(&source(&webhook), json!({ "text": "x" }), inputs.path()).spawn();
-    let asked = jetway_tests::process::wait_until(std::time::Duration::from_secs(20), || {
-        (!webhook.server().asked().is_empty()).then_some(())
+    let request = jetway_tests::process::wait_until(std::time::Duration::from_secs(20), || {
+        (!webhook.server().recorded_requests().is_empty()).then_some(())
     });
-    assert!(asked.is_some(), "{}", running.stderr());
+    assert!(request.is_some(), "{}", running.stderr());
     if Runner::chosen() == Runner::Binary {
         let pid = running.pid();
         for file in ["cmdline", "environ"] {

@@ -5,15 +5,15 @@ use std::process::{Command, Stdio};
 
 use jetway_tests::layer::{self, Layer, require};
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, StandIn};
+use jetway_tests::stand_in::{Response, StandIn};
 use jetway_tests::tls_cases;
 use jetway_tests::verb::Runner;
 use serde_json::{Value, json};
 
-use crate::support::{inputs, put, put_step, said};
+use crate::support::{inputs, messages, put, put_step};
 
 fn server() -> (StandIn, Value) {
-    let server = StandIn::start_tls(|_| Answer::text(200, "ok"));
+    let server = StandIn::start_tls(|_| Response::text(200, "ok"));
     let source = json!({ "url": format!("{}/services/T0/w3bh00kt0k3nw3bh00kt0k3n", server.url()) });
     (server, source)
 }
@@ -30,13 +30,13 @@ fn rejects_unknown_ca() {
     let outcome = put(&source, json!({ "text": "x" }));
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: cannot send the message to the webhook's channel\n  \
          caused by: `POST https://localhost:[PORT]/...` got no complete response\n  \
          caused by: the server's certificate is not signed by a trusted authority\n\
          hint: add the certificate of its authority, in PEM form, to `ca_certs`\n"
     );
-    assert!(server.asked().is_empty());
+    assert!(server.recorded_requests().is_empty());
 }
 
 #[test]
@@ -45,14 +45,14 @@ fn trusts_ca_of_ca_certs() {
     for entry in [json!(server.authority()), json!({ "domain": "localhost", "cert": server.authority() })] {
         put(&with(&source, "ca_certs", json!([entry])), json!({ "text": "x" })).succeeded();
     }
-    assert_eq!(server.asked().len(), 2);
+    assert_eq!(server.recorded_requests().len(), 2);
 }
 
 #[test]
 fn insecure_trusts_any_certificate() {
     let (server, source) = server();
     put(&with(&source, "insecure", json!("true")), json!({ "text": "x" })).succeeded();
-    assert_eq!(server.asked().len(), 1);
+    assert_eq!(server.recorded_requests().len(), 1);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn trusts_system_ca() {
     std::fs::write(&file, server.authority()).expect("write a bundle");
     let step = put_step(&source, json!({ "text": "x" }), inputs.path());
     step.env("SSL_CERT_FILE", file.to_str().expect("UTF-8")).run().succeeded();
-    assert_eq!(server.asked().len(), 1);
+    assert_eq!(server.recorded_requests().len(), 1);
 }
 
 mod in_the_image {
@@ -92,15 +92,15 @@ mod in_the_image {
         }
         let (server, source) = server();
         // Without system certificates, the built-in list is used.
-        let (succeeded, said) = put(&source, None);
-        assert!(!succeeded && said.contains("`ca_certs`"), "{said}");
+        let (succeeded, messages) = put(&source, None);
+        assert!(!succeeded && messages.contains("`ca_certs`"), "{messages}");
         for name in ["ca-certificates.crt", "5f5f5f5f.0"] {
             let worker = scratch::directory();
             std::fs::write(worker.path().join(name), server.authority()).expect("write a certificate");
-            let (succeeded, said) = put(&source, Some(worker.path()));
-            assert!(succeeded, "{name}: {said}");
+            let (succeeded, messages) = put(&source, Some(worker.path()));
+            assert!(succeeded, "{name}: {messages}");
         }
-        assert_eq!(server.asked().len(), 2);
+        assert_eq!(server.recorded_requests().len(), 2);
     }
 }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jetway_tests::slack::{Chat, SlackApi, Webhook, evidence, from_slack, rate_limited};
-use jetway_tests::stand_in::{Answer, Fault, StandIn};
+use jetway_tests::stand_in::{Fault, Response, StandIn};
 use serde_json::{Value, json};
 
-use crate::support::{bot, inputs, put, put_step, said, source, with};
+use crate::support::{bot, inputs, messages, put, put_step, source, with};
 
 const SOON: Duration = Duration::from_secs(15);
 
@@ -26,7 +26,7 @@ fn explains_slacks_error_codes() {
         let outcome = put(&source(&webhook), json!({ "text": "x", "channel": channel }));
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             format!(
                 "error: cannot send the message to `{channel}`\n  \
                  caused by: `POST http://127.0.0.1:[PORT]/...` answered {status}\n  caused by: {word}\nhint: {meaning}\n"
@@ -34,7 +34,7 @@ fn explains_slacks_error_codes() {
         );
         assert!(outcome.elapsed < SOON);
     }
-    assert_eq!(webhook.server().asked().len(), 3);
+    assert_eq!(webhook.server().recorded_requests().len(), 3);
 }
 
 const CHATS: [Chat; 5] = [Chat::Slack, Chat::Mattermost, Chat::Discord, Chat::DiscordWithoutWaiting, Chat::RocketChat];
@@ -60,21 +60,22 @@ fn shows_the_reason_of_each_chats_rejection() {
         {
             for status in refusal.statuses {
                 let webhook = Webhook::of(chat);
-                webhook.server().fail_next(Fault::Answer(refusal.answer(chat, *status, webhook.secret())));
+                webhook.server().fail_next(Fault::Response(refusal.answer(chat, *status, webhook.secret())));
                 let outcome = put(&source(&webhook), json!({ "text": "x" }));
                 outcome.failed();
-                let (said, case) = (said(&outcome), format!("{chat:?} {status} {} ({})", refusal.body, refusal.source));
+                let (messages, case) =
+                    (messages(&outcome), format!("{chat:?} {status} {} ({})", refusal.body, refusal.source));
                 let reason = match serde_json::from_str::<Value>(refusal.body) {
                     // Rocket.Chat may send no reason.
                     Ok(body) => body["message"].as_str().or(body["error"].as_str()).unwrap_or(" answered ").to_owned(),
                     Err(_) => refusal.body.to_owned(),
                 };
                 let reason = reason.split('{').next().unwrap();
-                assert!(said.contains(reason), "{case}: {said}");
+                assert!(messages.contains(reason), "{case}: {messages}");
                 // Each of Slack's error codes has a hint.
-                assert!(chat != Chat::Slack || said.contains("\nhint: "), "{case}: {said}");
+                assert!(chat != Chat::Slack || messages.contains("\nhint: "), "{case}: {messages}");
                 assert!(!outcome.stderr.contains(webhook.secret()), "{case}: {}", outcome.stderr);
-                assert_eq!(webhook.server().asked().len(), 1, "{case}");
+                assert_eq!(webhook.server().recorded_requests().len(), 1, "{case}");
                 assert!(outcome.elapsed < SOON, "{case}");
             }
         }
@@ -86,11 +87,11 @@ fn obeys_each_chats_retry_after() {
     for chat in CHATS {
         for limit in evidence(chat).iter().filter(|limit| limit.word == "rate_limited") {
             let webhook = Webhook::of(chat);
-            webhook.server().fail_next(Fault::Answer(limit.answer(chat, 429, webhook.secret())));
+            webhook.server().fail_next(Fault::Response(limit.answer(chat, 429, webhook.secret())));
             let outcome = put(&source(&webhook), json!({ "text": "x" }));
             outcome.succeeded();
             assert!(outcome.elapsed >= Duration::from_secs(1), "{chat:?}");
-            assert_eq!((webhook.server().asked().len(), webhook.messages().len()), (2, 1), "{chat:?}");
+            assert_eq!((webhook.server().recorded_requests().len(), webhook.messages().len()), (2, 1), "{chat:?}");
         }
     }
 }
@@ -100,13 +101,13 @@ fn web_page_of_an_outage_fails_the_put_with_its_status() {
     let outage = evidence(Chat::Slack).iter().find(|answer| answer.word == "outage").unwrap();
     for status in outage.statuses {
         let webhook = Webhook::start();
-        let answer = || Fault::Answer(outage.answer(Chat::Slack, *status, webhook.secret()));
+        let answer = || Fault::Response(outage.answer(Chat::Slack, *status, webhook.secret()));
         // A 503 means that the request was not handled, so it is retried.
         (0..10).for_each(|_| webhook.server().fail_next(answer()));
         let outcome = put(&source(&webhook), json!({ "text": "x" }));
         outcome.failed();
-        assert!(said(&outcome).contains(&format!(" answered {status} ")), "{}", said(&outcome));
-        assert!(said(&outcome).contains("Server Error | Slack"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(&format!(" answered {status} ")), "{}", messages(&outcome));
+        assert!(messages(&outcome).contains("Server Error | Slack"), "{}", messages(&outcome));
         assert!(webhook.messages().is_empty());
     }
 }
@@ -117,17 +118,21 @@ fn succeeds_with_a_warning_when_the_confirmation_is_cut_off() {
     webhook.server().fail_next(Fault::CutBody(1));
     let outcome = put(&source(&webhook), json!({ "text": "x" }));
     outcome.succeeded();
-    assert!(said(&outcome).contains("warning: the webhook accepted the message with status 200"), "{}", said(&outcome));
+    assert!(
+        messages(&outcome).contains("warning: the webhook accepted the message with status 200"),
+        "{}",
+        messages(&outcome)
+    );
     assert_eq!(webhook.messages().len(), 1);
 }
 
 #[test]
 fn succeeds_with_a_warning_when_slack_returns_no_id() {
     let api = SlackApi::start();
-    api.server().fail_next(Fault::Answer(Answer::json(200, &json!({ "ok": true }))));
+    api.server().fail_next(Fault::Response(Response::json(200, &json!({ "ok": true }))));
     let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#builds" }));
     outcome.succeeded();
-    assert!(said(&outcome).contains("warning: Slack accepted the message, but"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("warning: Slack accepted the message, but"), "{}", messages(&outcome));
     assert!(outcome.json()["version"]["timestamp"].is_string());
 }
 
@@ -135,24 +140,27 @@ fn succeeds_with_a_warning_when_slack_returns_no_id() {
 fn success_status_with_an_error_body_fails() {
     for (answer, reason) in [
         (
-            Answer { status: 200, ..from_slack("invalid_token") },
+            Response { status: 200, ..from_slack("invalid_token") },
             "`invalid_token`: the webhook URL is no longer valid; create a new webhook",
         ),
-        (Answer::json(200, &json!({ "ok": false, "error": "no_text" })), "`no_text`: the message has no content"),
-        (Answer::json(200, &json!({ "success": false })), "the response reports a failure without a reason"),
-        (Answer::text(200, "Summary or Text is required."), "Summary or Text is required."),
+        (Response::json(200, &json!({ "ok": false, "error": "no_text" })), "`no_text`: the message has no content"),
+        (Response::json(200, &json!({ "success": false })), "the response reports a failure without a reason"),
+        (Response::text(200, "Summary or Text is required."), "Summary or Text is required."),
         (
-            Answer::bytes(200, "text/html", "<!DOCTYPE html><html>Log in"),
+            Response::bytes(200, "text/html", "<!DOCTYPE html><html>Log in"),
             "the response is a web page: check for a proxy or a login page in between",
         ),
-        (Answer::text(200, "<html>Log in"), "the response is a web page: check for a proxy or a login page in between"),
+        (
+            Response::text(200, "<html>Log in"),
+            "the response is a web page: check for a proxy or a login page in between",
+        ),
     ] {
         let webhook = Webhook::start();
-        webhook.server().fail_next(Fault::Answer(answer));
+        webhook.server().fail_next(Fault::Response(answer));
         let outcome = put(&source(&webhook), json!({ "text": "x" }));
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             format!(
                 "error: cannot send the message to the webhook's channel\n  \
                  caused by: the webhook answered 200, but did not accept the message\n  caused by: {reason}\n"
@@ -164,48 +172,52 @@ fn success_status_with_an_error_body_fails() {
 #[test]
 fn retries_429_after_retry_after() {
     let (webhook, api) = (Webhook::start(), SlackApi::start());
-    webhook.server().fail_next(Fault::Answer(from_slack("rate_limited")));
-    api.server().fail_next(Fault::Answer(rate_limited(1)));
+    webhook.server().fail_next(Fault::Response(from_slack("rate_limited")));
+    api.server().fail_next(Fault::Response(rate_limited(1)));
     let by_webhook = put(&source(&webhook), json!({ "text": "x" }));
     let by_token = put(&bot(&api), json!({ "text": "x", "channel": "#builds" }));
-    for (outcome, asked, messages) in [
-        (by_webhook, webhook.server().asked().len(), webhook.messages().len()),
-        (by_token, api.server().asked().len(), api.messages().len()),
+    for (outcome, requests, arrived) in [
+        (by_webhook, webhook.server().recorded_requests().len(), webhook.messages().len()),
+        (by_token, api.server().recorded_requests().len(), api.messages().len()),
     ] {
         outcome.succeeded();
         assert!(outcome.elapsed >= Duration::from_secs(1));
-        assert!(said(&outcome).starts_with("retrying in [TIME]: `POST http://127.0.0.1:[PORT]/"), "{}", said(&outcome));
-        assert_eq!((asked, messages), (2, 1));
+        assert!(
+            messages(&outcome).starts_with("retrying in [TIME]: `POST http://127.0.0.1:[PORT]/"),
+            "{}",
+            messages(&outcome)
+        );
+        assert_eq!((requests, arrived), (2, 1));
     }
 }
 
 #[test]
 fn fails_at_once_if_retry_after_is_too_long() {
     let webhook = Webhook::start();
-    webhook.server().fail_next(Fault::Answer(rate_limited(3600)));
+    webhook.server().fail_next(Fault::Response(rate_limited(3600)));
     let outcome = put(&source(&webhook), json!({ "text": "x" }));
     outcome.failed();
-    assert!(said(&outcome).contains("caused by: the server asks to wait 60 min, but"), "{}", said(&outcome));
-    assert!(said(&outcome).ends_with("hint: too many requests in a short time\n"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("caused by: the server asks to wait 60 min, but"), "{}", messages(&outcome));
+    assert!(messages(&outcome).ends_with("hint: too many requests in a short time\n"), "{}", messages(&outcome));
     assert!(outcome.elapsed < SOON);
 }
 
 #[test]
 fn does_not_retry_message_that_may_have_arrived() {
-    for fault in [Fault::CutAfter, Fault::Answer(Answer::text(500, "")), Fault::Answer(Answer::text(502, ""))] {
+    for fault in [Fault::CutAfter, Fault::Response(Response::text(500, "")), Fault::Response(Response::text(502, ""))] {
         let (webhook, api) = (Webhook::start(), SlackApi::start());
         webhook.server().fail_next(fault.clone());
         api.server().fail_next(fault.clone());
         let cut = matches!(fault, Fault::CutAfter);
         let by_webhook = put(&source(&webhook), json!({ "text": "x" }));
         let by_token = put(&bot(&api), json!({ "text": "x", "channel": "#builds" }));
-        for (outcome, asked, messages) in [
-            (by_webhook, webhook.server().asked().len(), webhook.messages().len()),
-            (by_token, api.server().asked().len(), api.messages().len()),
+        for (outcome, requests, arrived) in [
+            (by_webhook, webhook.server().recorded_requests().len(), webhook.messages().len()),
+            (by_token, api.server().recorded_requests().len(), api.messages().len()),
         ] {
             outcome.failed();
-            assert_eq!((asked, messages), (1, usize::from(cut)), "{fault:?}");
-            assert!(said(&outcome).ends_with(MAY_HAVE_ARRIVED), "{}", said(&outcome));
+            assert_eq!((requests, arrived), (1, usize::from(cut)), "{fault:?}");
+            assert!(messages(&outcome).ends_with(MAY_HAVE_ARRIVED), "{}", messages(&outcome));
         }
     }
 }
@@ -214,13 +226,13 @@ const MAY_HAVE_ARRIVED: &str = "hint: the message may have arrived; it is not re
 
 #[test]
 fn omits_hint_for_message_that_did_not_arrive() {
-    let unavailable = Answer { status: 503, ..from_slack("outage") };
+    let unavailable = Response { status: 503, ..from_slack("outage") };
     for answer in [unavailable, from_slack("invalid_payload"), from_slack("no_service")] {
         let webhook = Webhook::start();
-        webhook.server().fail_next(Fault::Answer(answer));
+        webhook.server().fail_next(Fault::Response(answer));
         let outcome = put(&source(&webhook), json!({ "text": "x" }));
         outcome.failed();
-        assert!(!said(&outcome).contains("may have arrived"), "{}", said(&outcome));
+        assert!(!messages(&outcome).contains("may have arrived"), "{}", messages(&outcome));
     }
 }
 
@@ -229,7 +241,7 @@ mod at_least_once {
 
     #[test]
     fn retries_message_that_may_have_arrived() {
-        let answer = |status: u16| Fault::Answer(Answer::text(status, ""));
+        let answer = |status: u16| Fault::Response(Response::text(status, ""));
         for fault in [answer(500), answer(502), answer(504), answer(522), Fault::CutAfter] {
             let (webhook, api) = (Webhook::start(), SlackApi::start());
             webhook.server().fail_next(fault.clone());
@@ -237,7 +249,11 @@ mod at_least_once {
             let more = json!({ "delivery": "at_least_once" });
             put(&with(source(&webhook), more.clone()), json!({ "text": "x" })).succeeded();
             put(&bot(&api), with(json!({ "text": "x", "channel": "#builds" }), more)).succeeded();
-            assert_eq!((webhook.server().asked().len(), api.server().asked().len()), (2, 2), "{fault:?}");
+            assert_eq!(
+                (webhook.server().recorded_requests().len(), api.server().recorded_requests().len()),
+                (2, 2),
+                "{fault:?}"
+            );
             assert!(!webhook.messages().is_empty() && !api.messages().is_empty());
         }
     }
@@ -247,16 +263,16 @@ mod at_least_once {
         let webhook = Webhook::start();
         let source = with(source(&webhook), json!({ "delivery": "at_least_once" }));
         put(&source, json!({ "text": "x", "channel": "#nowhere" })).failed();
-        assert_eq!(webhook.server().asked().len(), 1);
+        assert_eq!(webhook.server().recorded_requests().len(), 1);
     }
 
     #[test]
     fn is_overridden_by_the_params() {
         let webhook = Webhook::start();
-        webhook.server().fail_next(Fault::Answer(Answer::text(500, "")));
+        webhook.server().fail_next(Fault::Response(Response::text(500, "")));
         let source = with(source(&webhook), json!({ "delivery": "at_least_once" }));
         put(&source, json!({ "text": "x", "delivery": "at_most_once" })).failed();
-        assert_eq!(webhook.server().asked().len(), 1);
+        assert_eq!(webhook.server().recorded_requests().len(), 1);
     }
 }
 
@@ -279,7 +295,7 @@ fn reports_connection_cut_before_the_request_was_read() {
     webhook.server().fail_next(Fault::CutBefore);
     let outcome = put(&source(&webhook), json!({ "text": "x" }));
     outcome.failed();
-    assert!(said(&outcome).starts_with(
+    assert!(messages(&outcome).starts_with(
         "error: cannot send the message to the webhook's channel\n  \
          caused by: `POST http://127.0.0.1:[PORT]/...` got no complete response\n"
     ));
@@ -296,7 +312,7 @@ fn waits_for_slow_chat_but_not_for_silent_one() {
     let outcome = put(&source, json!({ "text": "silent" }));
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         format!(
             "error: cannot send the message to the webhook's channel\n  \
              caused by: `POST http://127.0.0.1:[PORT]/...` got no complete response\n  caused by: nothing was received for \
@@ -309,26 +325,30 @@ fn waits_for_slow_chat_but_not_for_silent_one() {
 
 #[test]
 fn sigterm_ends_every_wait() {
-    let limit = Fault::Answer(rate_limited(60));
+    let limit = Fault::Response(rate_limited(60));
     for (fault, begun) in [(Fault::Stall, ""), (limit, "retrying in")] {
         let webhook = Webhook::start();
         webhook.server().fail_next(fault);
         let inputs = inputs(&[]);
         let running = put_step(&source(&webhook), json!({ "text": "x", "channel": "#a #b" }), inputs.path()).spawn();
-        let asked = jetway_tests::process::wait_until(SOON, || {
-            (!webhook.server().asked().is_empty() && running.stderr().contains(begun)).then_some(())
+        let request = jetway_tests::process::wait_until(SOON, || {
+            (!webhook.server().recorded_requests().is_empty() && running.stderr().contains(begun)).then_some(())
         });
-        assert!(asked.is_some(), "{}", running.stderr());
+        assert!(request.is_some(), "{}", running.stderr());
         running.terminate();
         let outcome = running.wait(SOON);
         assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
         assert!(outcome.stdout.is_empty());
-        assert!(said(&outcome).contains("error: sending the message to `#a` was interrupted\n"), "{}", said(&outcome));
+        assert!(
+            messages(&outcome).contains("error: sending the message to `#a` was interrupted\n"),
+            "{}",
+            messages(&outcome)
+        );
         // While the put waits for a retry, the message has not arrived.
-        let may_have_arrived = said(&outcome).contains("hint: the message may have arrived\n");
-        assert_eq!(may_have_arrived, begun.is_empty(), "{}", said(&outcome));
+        let may_have_arrived = messages(&outcome).contains("hint: the message may have arrived\n");
+        assert_eq!(may_have_arrived, begun.is_empty(), "{}", messages(&outcome));
         // The put sends nothing to the other channel.
-        assert_eq!(webhook.server().asked().len(), 1);
+        assert_eq!(webhook.server().recorded_requests().len(), 1);
         assert_eq!(outcome.leftovers(), Vec::<std::path::PathBuf>::new());
     }
 }
@@ -342,7 +362,7 @@ mod several_channels {
         let outcome = put(&source(&webhook), json!({ "text": "x", "channel": "#a #nowhere #b #archived" }));
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "warning: cannot send the message to `#nowhere`: `POST http://127.0.0.1:[PORT]/...` answered 404 Not Found\n    \
              channel_not_found\n    the channel does not exist, or it is private and the bot is not a member\n\
              error: cannot send the message to `#archived`\n  \
@@ -358,27 +378,31 @@ mod several_channels {
         let api = SlackApi::start();
         let outcome = put(&bot(&api), json!({ "text": "x", "channel": "#nowhere #archived" }));
         outcome.failed();
-        assert!(said(&outcome).ends_with("hint: the message was not sent to any channel\n"), "{}", said(&outcome));
+        assert!(
+            messages(&outcome).ends_with("hint: the message was not sent to any channel\n"),
+            "{}",
+            messages(&outcome)
+        );
     }
 }
 
 #[test]
 fn does_not_follow_redirect_or_show_its_path() {
-    let elsewhere = StandIn::start(|_| Answer::text(200, "ok"));
+    let elsewhere = StandIn::start(|_| Response::text(200, "ok"));
     for status in [301, 302, 307, 308] {
         let (webhook, api) = (Webhook::start(), SlackApi::start());
         let to = format!("{}/services/T0/s3cretl0cat10n", elsewhere.url());
         for server in [webhook.server(), api.server()] {
-            server.fail_next(Fault::Answer(Answer::text(status, "").with("Location", &to)));
+            server.fail_next(Fault::Response(Response::text(status, "").with("Location", &to)));
         }
         let outcome = put(&source(&webhook), json!({ "text": "x" }));
         outcome.failed();
         assert!(
-            said(&outcome).ends_with(
+            messages(&outcome).ends_with(
                 "hint: the webhook redirects to `http://127.0.0.1:[PORT]`; set `url` to the target of the redirect\n"
             ),
             "{}",
-            said(&outcome)
+            messages(&outcome)
         );
         assert!(!outcome.stderr.contains("s3cretl0cat10n"));
         put(&bot(&api), json!({ "text": "x", "channel": "#builds" })).failed();

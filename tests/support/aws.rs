@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 
-use crate::stand_in::Asked;
+use crate::stand_in::RecordedRequest;
 
 /// An access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,20 +32,20 @@ impl Key {
 
     /// Verifies that a request is signed with this key, for this region and service. The signature is in a header, or in the
     /// query of a presigned URL, which was sent with `headers`.
-    pub fn has_signed(&self, asked: &Asked, region: &str, service: &str) -> Result<(), String> {
-        let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));
+    pub fn has_signed(&self, request: &RecordedRequest, region: &str, service: &str) -> Result<(), String> {
+        let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         let mut pairs: Vec<(String, String)> = query
             .split('&')
             .filter(|pair| !pair.is_empty())
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let fields = match asked.header("authorization") {
+        let fields = match request.header("authorization") {
             Some(header) => of_header(header)?,
             None => of_query(&mut pairs),
         };
         let field = |name: &str| fields.get(name).cloned().ok_or_else(|| format!("there is no {name}"));
-        let moment = match asked.header("x-amz-date") {
+        let moment = match request.header("x-amz-date") {
             Some(moment) => moment.to_owned(),
             None => field("Date")?,
         };
@@ -54,7 +54,8 @@ impl Key {
         if field("Credential")? != format!("{}/{scope}", self.id) {
             return Err(format!("the credential is {}", field("Credential")?));
         }
-        let session = asked.header("x-amz-security-token").map(str::to_owned).or(fields.get("Security-Token").cloned());
+        let session =
+            request.header("x-amz-security-token").map(str::to_owned).or(fields.get("Security-Token").cloned());
         if session != self.session {
             return Err("the session's token is another one".to_owned());
         }
@@ -64,16 +65,16 @@ impl Key {
         }
         let mut headers = String::new();
         for name in names.split(';') {
-            let value = asked.header(name).ok_or_else(|| format!("the header {name} did not come"))?;
+            let value = request.header(name).ok_or_else(|| format!("the header {name} did not come"))?;
             let _ = writeln!(headers, "{name}:{value}");
         }
         pairs.sort();
         let query: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = format!(
             "{}\n{path}\n{}\n{headers}\n{names}\n{}",
-            asked.method,
+            request.method,
             query.join("&"),
-            hex(digest(&SHA256, &asked.body).as_ref())
+            hex(digest(&SHA256, &request.body).as_ref())
         );
         let text =
             format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{}", hex(digest(&SHA256, request.as_bytes()).as_ref()));

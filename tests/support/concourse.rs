@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::stand_in::{Answer, Asked, StandIn};
+use crate::stand_in::{RecordedRequest, Response, StandIn};
 
 /// The local user and the password.
 pub const USER: (&str, &str) = ("ci-bot", "l0calpassw0rd");
@@ -56,8 +56,9 @@ impl Concourse {
     fn start(version: &'static str, era: Era, is_private: bool) -> Self {
         let builds = Arc::<Mutex<BTreeMap<String, String>>>::default();
         let kept = Arc::clone(&builds);
-        let server = StandIn::start(move |asked| {
-            login(asked, version, era).unwrap_or_else(|| build(asked, era, is_private, &kept.lock().expect("no panic")))
+        let server = StandIn::start(move |request| {
+            login(request, version, era)
+                .unwrap_or_else(|| build(request, era, is_private, &kept.lock().expect("no panic")))
         });
         Self { server, builds }
     }
@@ -85,31 +86,34 @@ impl Concourse {
 }
 
 /// The response to a login request; `None` for any other request.
-fn login(asked: &Asked, version: &str, era: Era) -> Option<Answer> {
-    let refused =
-        || Answer::json(401, &json!({ "error": "access_denied", "error_description": "Invalid username or password" }));
+fn login(request: &RecordedRequest, version: &str, era: Era) -> Option<Response> {
+    let refused = || {
+        Response::json(401, &json!({ "error": "access_denied", "error_description": "Invalid username or password" }))
+    };
     let basic = |user: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-    let authorization = asked.header("authorization").unwrap_or_default();
-    match (asked.method.as_str(), asked.path(), era) {
-        ("GET", "/api/v1/info", _) => Some(Answer::json(200, &json!({ "version": version, "worker_version": "2.4" }))),
+    let authorization = request.header("authorization").unwrap_or_default();
+    match (request.method.as_str(), request.path(), era) {
+        ("GET", "/api/v1/info", _) => {
+            Some(Response::json(200, &json!({ "version": version, "worker_version": "2.4" })))
+        }
         ("GET", "/api/v1/teams/main/auth/token", Era::Team) => {
             let is_known = authorization == basic(USER.0, USER.1);
-            let token = || Answer::json(200, &json!({ "type": "Bearer", "value": ACCESS_TOKEN }));
+            let token = || Response::json(200, &json!({ "type": "Bearer", "value": ACCESS_TOKEN }));
             Some(if is_known { token() } else { refused() })
         }
         ("POST", "/sky/token", Era::Sky) | ("POST", "/sky/issuer/token", Era::IssuerId | Era::Issuer) => {
-            let field = |name: &str| asked.form(name).unwrap_or_default();
+            let field = |name: &str| request.form(name).unwrap_or_default();
             // The client id and secret of `fly` are public.
             if authorization != basic("fly", "Zmx5") || field("grant_type") != "password" {
-                return Some(Answer::json(
+                return Some(Response::json(
                     401,
                     &json!({ "error": "invalid_client", "error_description": "Invalid client credentials." }),
                 ));
             }
             let scopes = field("scope");
-            let asks = |scope: &str| scopes.split(' ').any(|asked| asked == scope);
+            let asks = |scope: &str| scopes.split(' ').any(|request| request == scope);
             if !["openid", "profile", "email", "federated:id", "groups"].iter().all(|scope| asks(scope)) {
-                return Some(Answer::json(400, &json!({ "error": "invalid_scope" })));
+                return Some(Response::json(400, &json!({ "error": "invalid_scope" })));
             }
             // Users who log in with OIDC, LDAP or GitHub have no password here.
             if (field("username").as_str(), field("password").as_str()) != USER {
@@ -118,25 +122,25 @@ fn login(asked: &Asked, version: &str, era: Era) -> Option<Answer> {
             let body = json!({
                 "access_token": ACCESS_TOKEN, "token_type": "bearer", "expires_in": 86_399, "id_token": ID_TOKEN,
             });
-            Some(Answer::json(200, &body))
+            Some(Response::json(200, &body))
         }
         _ => None,
     }
 }
 
-fn build(asked: &Asked, era: Era, is_private: bool, builds: &BTreeMap<String, String>) -> Answer {
+fn build(request: &RecordedRequest, era: Era, is_private: bool, builds: &BTreeMap<String, String>) -> Response {
     let token = if era == Era::IssuerId { ID_TOKEN } else { ACCESS_TOKEN };
-    if is_private && asked.header("authorization") != Some(&format!("Bearer {token}")) {
-        return Answer::text(401, "not authorized");
+    if is_private && request.header("authorization") != Some(&format!("Bearer {token}")) {
+        return Response::text(401, "not authorized");
     }
-    let parts = asked.parts();
+    let parts = request.parts();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let ["api", "v1", "teams", team, "pipelines", pipeline, "jobs", job, "builds", name] = parts.as_slice() else {
-        return Answer::text(404, "");
+        return Response::text(404, "");
     };
-    let vars = asked.query("vars").unwrap_or_default();
+    let vars = request.query("vars").unwrap_or_default();
     match builds.get(&[*team, *pipeline, *job, *name, vars.as_str()].join("\n")) {
-        Some(status) => Answer::json(200, &json!({ "id": 1, "name": name, "status": status, "job_name": job })),
-        None => Answer::text(404, ""),
+        Some(status) => Response::json(200, &json!({ "id": 1, "name": name, "status": status, "job_name": job })),
+        None => Response::text(404, ""),
     }
 }

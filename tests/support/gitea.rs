@@ -93,8 +93,8 @@ fn start(program: &Path) -> (Gitea, Daemon) {
     };
     let run = |arguments: &[&str]| {
         let done = command(arguments).stdin(Stdio::null()).output().expect("run gitea");
-        let said = String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.success(), "gitea {arguments:?}: {}{said}", String::from_utf8_lossy(&done.stdout));
+        let messages = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "gitea {arguments:?}: {}{messages}", String::from_utf8_lossy(&done.stdout));
         String::from_utf8_lossy(&done.stdout).trim().to_owned()
     };
     let mut ssh_port = 0;

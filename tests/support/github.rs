@@ -28,7 +28,7 @@ use self::app::App;
 pub use self::app::AppKey;
 pub use self::graphql::PullRequest;
 pub use self::recordings::{Recording, recordings, replay};
-use crate::stand_in::{Answer, Asked, Fault, StandIn};
+use crate::stand_in::{Fault, RecordedRequest, Response, StandIn};
 
 /// The repository on the server.
 pub const REPOSITORY: &str = "octo/app";
@@ -83,18 +83,18 @@ struct Planned {
     times: usize,
     method: String,
     part: String,
-    answer: Answer,
+    answer: Response,
 }
 
 impl GitHub {
     /// Starts a server with one commit, the head of `main` and `master`.
     pub fn start() -> Self {
-        Self::serve(|state| StandIn::start(move |asked| lock(&state).answer(asked)))
+        Self::serve(|state| StandIn::start(move |request| lock(&state).answer(request)))
     }
 
     /// Starts a TLS server with a certificate of its own CA.
     pub fn start_tls() -> Self {
-        Self::serve(|state| StandIn::start_tls(move |asked| lock(&state).answer(asked)))
+        Self::serve(|state| StandIn::start_tls(move |request| lock(&state).answer(request)))
     }
 
     fn serve(start: impl FnOnce(Arc<Mutex<State>>) -> StandIn) -> Self {
@@ -134,18 +134,22 @@ impl GitHub {
 
     /// Every request, `METHOD /path?query`, in the order of arrival.
     pub fn requests(&self) -> Vec<String> {
-        self.asked().iter().map(|asked| format!("{} {}", asked.method, asked.target)).collect()
+        self.recorded_requests().iter().map(|request| format!("{} {}", request.method, request.target)).collect()
     }
 
     /// Every request with its headers and body.
-    pub fn asked(&self) -> Vec<Asked> {
-        self.server.asked()
+    pub fn recorded_requests(&self) -> Vec<RecordedRequest> {
+        self.server.recorded_requests()
     }
 
     /// The bodies of the requests with this method to a path that contains `part`.
     pub fn bodies(&self, method: &str, part: &str) -> Vec<Value> {
-        let asked = self.asked();
-        asked.iter().filter(|asked| asked.method == method && asked.target.contains(part)).map(Asked::json).collect()
+        let request = self.recorded_requests();
+        request
+            .iter()
+            .filter(|request| request.method == method && request.target.contains(part))
+            .map(RecordedRequest::json)
+            .collect()
     }
 
     /// Injects a fault into the next connection.
@@ -154,7 +158,7 @@ impl GitHub {
     }
 
     /// Sends this response to the next `times` requests with this method to a path that contains `part`, without processing them.
-    pub fn answer(&self, times: usize, method: &str, part: &str, answer: Answer) {
+    pub fn answer(&self, times: usize, method: &str, part: &str, answer: Response) {
         let planned = Planned { times, method: method.to_owned(), part: part.to_owned(), answer };
         self.state().faults.push(planned);
     }
@@ -320,34 +324,34 @@ pub fn commit(number: u32) -> String {
 }
 
 impl State {
-    fn answer(&mut self, asked: &Asked) -> Answer {
+    fn answer(&mut self, request: &RecordedRequest) -> Response {
         let planned = self.faults.iter_mut().find(|planned| {
-            planned.times > 0 && planned.method == asked.method && asked.target.contains(&planned.part)
+            planned.times > 0 && planned.method == request.method && request.target.contains(&planned.part)
         });
         if let Some(planned) = planned {
             planned.times -= 1;
             return planned.answer.clone();
         }
-        schema::of_request(asked, &mut self.problems);
-        let answer = match self.authorize(asked) {
-            Ok(()) => self.route(asked),
+        schema::of_request(request, &mut self.problems);
+        let answer = match self.authorize(request) {
+            Ok(()) => self.route(request),
             Err(refused) => refused,
         };
         // A test may send any invalid request that GitHub rejects, so only accepted ones are validated.
         if answer.status < 300 {
-            let note = |problem| format!("{} {}: {problem}", asked.method, asked.target);
-            self.problems.extend(openapi::problems_of_request(asked).into_iter().map(note));
+            let note = |problem| format!("{} {}: {problem}", request.method, request.target);
+            self.problems.extend(openapi::problems_of_request(request).into_iter().map(note));
         }
-        let answer = openapi::conforming(asked, answer);
+        let answer = openapi::conforming(request, answer);
         // An App's token has permissions; only a user's token has scopes.
-        let is_of_user = bearer(asked) == self.token && !self.is_app_token;
-        headers::add(asked, answer, self.rate, is_of_user.then_some("repo"))
+        let is_of_user = bearer(request) == self.token && !self.is_app_token;
+        headers::add(request, answer, self.rate, is_of_user.then_some("repo"))
     }
 
     /// Authenticates and authorizes a request.
-    fn authorize(&mut self, asked: &Asked) -> Result<(), Answer> {
-        let bearer = bearer(asked);
-        if app::is_for_the_app_itself(asked) {
+    fn authorize(&mut self, request: &RecordedRequest) -> Result<(), Response> {
+        let bearer = bearer(request);
+        if app::is_for_the_app_itself(request) {
             return match &self.app {
                 Some(app) => app.verify(bearer).map_err(|problem| refuse(401, &problem)),
                 None => Err(refuse(401, "A JSON web token could not be decoded")),
@@ -361,8 +365,8 @@ impl State {
         }
     }
 
-    fn route(&mut self, asked: &Asked) -> Answer {
-        let parts = asked.parts();
+    fn route(&mut self, request: &RecordedRequest) -> Response {
+        let parts = request.parts();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let of_repository = match parts.as_slice() {
             ["user"] => {
@@ -370,34 +374,34 @@ impl State {
                 return if self.is_app_token {
                     refuse(403, "Resource not accessible by integration")
                 } else {
-                    Answer::json(200, &json!({ "login": self.login, "id": 1, "type": "User" }))
+                    Response::json(200, &json!({ "login": self.login, "id": 1, "type": "User" }))
                 };
             }
-            ["graphql"] => return self.graphql(asked),
-            ["app", ..] => return self.app_itself(asked, &parts),
+            ["graphql"] => return self.graphql(request),
+            ["app", ..] => return self.app_itself(request, &parts),
             ["repos", owner, name, rest @ ..] if format!("{owner}/{name}") == REPOSITORY => rest,
             _ => return refuse(404, "Not Found"),
         };
-        match (asked.method.as_str(), of_repository) {
-            ("GET", ["installation"]) => self.app_itself(asked, &parts),
-            ("POST", ["statuses", hash]) => self.post_status(asked, hash),
-            ("GET", ["commits", reference @ .., "statuses"]) => self.list_statuses(asked, &reference.join("/")),
+        match (request.method.as_str(), of_repository) {
+            ("GET", ["installation"]) => self.app_itself(request, &parts),
+            ("POST", ["statuses", hash]) => self.post_status(request, hash),
+            ("GET", ["commits", reference @ .., "statuses"]) => self.list_statuses(request, &reference.join("/")),
             ("GET", ["commits", reference @ .., "status"]) => self.combined_status(&reference.join("/")),
             ("GET", ["commits", hash, "pulls"]) => {
                 let of_it = self.pulls.iter().filter(|pull| pull["head"]["sha"] == *hash).cloned().collect();
-                lists::page(asked, of_it)
+                lists::page(request, of_it)
             }
             ("GET", ["pulls"]) => {
-                let state = asked.query("state").unwrap_or_else(|| "open".to_owned());
-                let base = asked.query("base");
+                let state = request.query("state").unwrap_or_else(|| "open".to_owned());
+                let base = request.query("base");
                 let is_listed = |pull: &&Value| {
                     pull["state"] == state.as_str()
                         && base.as_ref().is_none_or(|base| pull["base"]["ref"] == base.as_str())
                 };
-                lists::page(asked, self.pulls.iter().filter(is_listed).cloned().collect())
+                lists::page(request, self.pulls.iter().filter(is_listed).cloned().collect())
             }
-            (_, ["issues", ..]) => self.issues(asked, of_repository),
-            (_, ["deployments", ..]) => self.deployments(asked, of_repository),
+            (_, ["issues", ..]) => self.issues(request, of_repository),
+            (_, ["deployments", ..]) => self.deployments(request, of_repository),
             _ => refuse(404, "Not Found"),
         }
     }
@@ -408,8 +412,8 @@ impl State {
     }
 
     /// The login that sent the request.
-    fn asker(&self, asked: &Asked) -> String {
-        let bearer = bearer(asked);
+    fn asker(&self, request: &RecordedRequest) -> String {
+        let bearer = bearer(request);
         match &self.app {
             Some(app) if self.issued.iter().any(|token| token == bearer) => app.login(),
             _ => self.login.clone(),
@@ -418,8 +422,8 @@ impl State {
 }
 
 /// The token of a request; empty when there is none.
-fn bearer(asked: &Asked) -> &str {
-    asked.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default()
+fn bearer(request: &RecordedRequest) -> &str {
+    request.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default()
 }
 
 /// Whether a value is the number in a path segment.
@@ -429,11 +433,11 @@ fn is_number(value: &Value, text: &str) -> bool {
 
 /// An error response in GitHub's format: `message` and `documentation_url` as in the recorded errors, and the `status` that they
 /// have had since 2024 (a 401 in hisxo/gitGraber issue 54, a 403 in actions/create-github-app-token issue 258).
-fn refuse(status: u16, message: &str) -> Answer {
+fn refuse(status: u16, message: &str) -> Response {
     let body = json!({
         "message": message, "documentation_url": "https://docs.github.com/rest", "status": status.to_string(),
     });
-    Answer::json(status, &body)
+    Response::json(status, &body)
 }
 
 /// The creation time of the object with this id, which is the same in every run.

@@ -26,7 +26,7 @@ use self::body::{Body, Manner};
 pub use self::faults::Fault;
 use self::faults::Faults;
 use self::log::Log;
-pub use self::log::Seen;
+pub use self::log::LoggedRequest;
 
 /// A running server. It stops, with every `git` that it started, when it is dropped.
 pub struct HttpGit {
@@ -78,12 +78,12 @@ impl HttpGit {
     }
 
     /// Every request since the start or the last [`reset`](Self::reset), in the order of arrival.
-    pub fn requests(&self) -> Vec<Seen> {
+    pub fn requests(&self) -> Vec<LoggedRequest> {
         self.state.log.requests()
     }
 
     /// The requests whose path and query contain `part`: `info/refs`, `git-upload-pack`, a repository's name.
-    pub fn requests_to(&self, part: &str) -> Vec<Seen> {
+    pub fn requests_to(&self, part: &str) -> Vec<LoggedRequest> {
         self.requests().into_iter().filter(|seen| seen.target.contains(part)).collect()
     }
 
@@ -249,8 +249,8 @@ async fn answer(state: Arc<State>, request: Request<hyper::body::Incoming>) -> R
             Some(user.as_str())
         }
     };
-    if let Some(asked) = lfs::Asked::of(&request) {
-        let response = lfs::answer(&state.root, asked, request, &entry).await;
+    if let Some(lfs_request) = lfs::LfsRequest::of(&request) {
+        let response = lfs::answer(&state.root, lfs_request, request, &entry).await;
         return Ok(entry.answered(response));
     }
     let response = backend::run(&state.root, user, request, &entry, manner).await.unwrap_or_else(|error| {

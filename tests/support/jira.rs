@@ -10,25 +10,25 @@
 //! A request that Jira accepts against its documentation is recorded as a [`problem`](Jira::problems). A server with a recorded
 //! problem panics when it is dropped, so a test need not check.
 
-mod answers;
 mod client;
 mod cloud;
 mod data_center;
 mod issues;
 mod jql;
 mod openapi;
+mod responses;
 mod server;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-pub use self::answers::{from_jira, rate_limited, refuse};
 pub use self::client::{Call, call};
 use self::issues::{STATUSES, number_of};
 pub use self::openapi::example;
+pub use self::responses::{from_jira, rate_limited, refuse};
 use self::server::{Planned, State};
-use crate::stand_in::{Answer, Asked, Fault, StandIn};
+use crate::stand_in::{Fault, RecordedRequest, Response, StandIn};
 
 /// The account of Cloud.
 pub const EMAIL: &str = "ci@example.com";
@@ -67,12 +67,12 @@ pub struct Jira {
 impl Jira {
     /// Starts a server without issues.
     pub fn start(edition: Edition) -> Self {
-        Self::serve(edition, |state| StandIn::start(move |asked| lock(&state).answer(asked)))
+        Self::serve(edition, |state| StandIn::start(move |request| lock(&state).answer(request)))
     }
 
     /// Starts a TLS server with a certificate of its own CA.
     pub fn start_tls(edition: Edition) -> Self {
-        Self::serve(edition, |state| StandIn::start_tls(move |asked| lock(&state).answer(asked)))
+        Self::serve(edition, |state| StandIn::start_tls(move |request| lock(&state).answer(request)))
     }
 
     fn serve(edition: Edition, start: impl FnOnce(Arc<Mutex<State>>) -> StandIn) -> Self {
@@ -103,18 +103,22 @@ impl Jira {
 
     /// Every request, `METHOD /path?query`, in the order of arrival.
     pub fn requests(&self) -> Vec<String> {
-        self.asked().iter().map(|asked| format!("{} {}", asked.method, asked.target)).collect()
+        self.recorded_requests().iter().map(|request| format!("{} {}", request.method, request.target)).collect()
     }
 
     /// Every request with its headers and body.
-    pub fn asked(&self) -> Vec<Asked> {
-        self.server.asked()
+    pub fn recorded_requests(&self) -> Vec<RecordedRequest> {
+        self.server.recorded_requests()
     }
 
     /// The bodies of the requests with this method to a path that contains `part`.
     pub fn bodies(&self, method: &str, part: &str) -> Vec<Value> {
-        let asked = self.asked();
-        asked.iter().filter(|asked| asked.method == method && asked.target.contains(part)).map(Asked::json).collect()
+        let request = self.recorded_requests();
+        request
+            .iter()
+            .filter(|request| request.method == method && request.target.contains(part))
+            .map(RecordedRequest::json)
+            .collect()
     }
 
     /// Injects a fault into the next connection.
@@ -123,7 +127,7 @@ impl Jira {
     }
 
     /// Sends this response to the next `times` requests with this method to a path that contains `part`, without processing them.
-    pub fn answer(&self, times: usize, method: &str, part: &str, answer: Answer) {
+    pub fn answer(&self, times: usize, method: &str, part: &str, answer: Response) {
         let planned = Planned { times, method: method.to_owned(), part: part.to_owned(), answer };
         self.state().faults.push(planned);
     }

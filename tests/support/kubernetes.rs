@@ -114,23 +114,23 @@ fn run(programs: &Path, directory: &Path) -> Result<Control, String> {
         .map_err(|error| format!("the cluster cannot be started: {error}"))?;
     let output = BufReader::new(child.stdout.take().expect("a pipe"));
     let mut control = Control { input: child.stdin.take().expect("a pipe"), output };
-    if control.said() == "ready" {
+    if control.messages() == "ready" {
         // Later output would fill the pipe, so it is drained.
         let mut rest = child.stderr.take().expect("a pipe");
         std::thread::spawn(move || std::io::copy(&mut rest, &mut std::io::sink()));
         return Ok(control);
     }
     let output = child.wait_with_output().map_err(|error| error.to_string())?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(format!("the cluster did not start: {}", said.lines().last().unwrap_or_default()))
+    let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(format!("the cluster did not start: {}", messages.lines().last().unwrap_or_default()))
 }
 
 impl Control {
     /// The next line of its output; empty if it has exited.
-    fn said(&mut self) -> String {
-        let mut said = String::new();
-        let _ = self.output.read_line(&mut said);
-        said.trim().to_owned()
+    fn messages(&mut self) -> String {
+        let mut messages = String::new();
+        let _ = self.output.read_line(&mut messages);
+        messages.trim().to_owned()
     }
 }
 
@@ -141,7 +141,7 @@ impl Kubernetes {
         let Some(control) = &self.control else { return Err("a user's own cluster gets no node of ours".to_owned()) };
         let mut control = control.lock().map_err(|error| error.to_string())?;
         control.input.write_all(b"containers\n").map_err(|error| error.to_string())?;
-        match control.said().as_str() {
+        match control.messages().as_str() {
             "ready" => Ok(()),
             "" => Err("the cluster has ended".to_owned()),
             problem => Err(problem.to_owned()),
@@ -320,7 +320,7 @@ fn decoded(value: &Value) -> String {
 
 #[track_caller]
 fn text(output: &Output, arguments: &[&str]) -> String {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?} failed: {said}");
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?} failed: {messages}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -148,8 +148,8 @@ fn configuration(files: &Files<'_>) -> String {
         "daemon off;\nmaster_process off;\npid {directory}/pid;\nerror_log {directory}/error.log;\n\
          events {{ worker_connections 64; }}\n\
          http {{\n{temporary}\
-         \x20 log_format asked '$status $remote_user $request_method $request_uri';\n\
-         \x20 access_log {directory}/access.log asked;\n\
+         \x20 log_format request '$status $remote_user $request_method $request_uri';\n\
+         \x20 access_log {directory}/access.log request;\n\
          \x20 client_max_body_size 0;\n\
          \x20 server {{\n\
          \x20   listen 127.0.0.1:{port} ssl http2;\n\

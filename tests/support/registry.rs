@@ -165,8 +165,8 @@ impl Registry {
         let request = |line: &str| {
             // The common log format: `127.0.0.1 - - [time] "GET /v2/ HTTP/1.1" 200 2 "" "agent"`
             let mut parts = line.split('"');
-            let (before, asked, status) = (parts.next()?, parts.next()?, parts.next()?);
-            let target = asked.strip_suffix(" HTTP/1.1").or_else(|| asked.strip_suffix(" HTTP/2.0"))?;
+            let (before, request, status) = (parts.next()?, parts.next()?, parts.next()?);
+            let target = request.strip_suffix(" HTTP/1.1").or_else(|| request.strip_suffix(" HTTP/2.0"))?;
             let status = status.split_whitespace().next()?;
             before.contains(" - ").then(|| format!("{target} {status}"))
         };
@@ -204,8 +204,8 @@ impl Drop for Registry {
 /// Runs a command, and returns its output. Panics if it fails.
 pub fn run(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("run {command:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {messages}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

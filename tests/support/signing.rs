@@ -191,7 +191,7 @@ fn program(name: &str) -> Command {
 
 fn answer(command: &mut Command, arguments: &[&str]) -> String {
     let output: Output = command.output().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?} failed ({}): {said}", output.status);
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?} failed ({}): {messages}", output.status);
     String::from_utf8(output.stdout).expect("UTF-8")
 }

@@ -16,7 +16,7 @@ const PASSWORD: u8 = 2;
 /// A running proxy. It accepts no more connections once it is dropped.
 pub struct SocksProxy {
     port: u16,
-    asked: Arc<Mutex<Vec<String>>>,
+    request: Arc<Mutex<Vec<String>>>,
     stopped: Arc<AtomicBool>,
 }
 
@@ -25,15 +25,15 @@ impl SocksProxy {
     pub fn start(login: Option<(&'static str, &'static str)>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listen on loopback");
         let port = listener.local_addr().expect("an address").port();
-        let (asked, stopped) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
-        let proxy = Self { port, asked: Arc::clone(&asked), stopped: Arc::clone(&stopped) };
+        let (request, stopped) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
+        let proxy = Self { port, request: Arc::clone(&request), stopped: Arc::clone(&stopped) };
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                let asked = Arc::clone(&asked);
-                thread::spawn(move || serve(client, login, &asked));
+                let request = Arc::clone(&request);
+                thread::spawn(move || serve(client, login, &request));
             }
         });
         proxy
@@ -45,8 +45,8 @@ impl SocksProxy {
     }
 
     /// The targets of the clients, in order: `host:port`.
-    pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("a list").clone()
+    pub fn recorded_requests(&self) -> Vec<String> {
+        self.request.lock().expect("a list").clone()
     }
 }
 
@@ -58,7 +58,7 @@ impl Drop for SocksProxy {
     }
 }
 
-fn serve(mut client: TcpStream, login: Option<(&str, &str)>, asked: &Mutex<Vec<String>>) -> io::Result<()> {
+fn serve(mut client: TcpStream, login: Option<(&str, &str)>, request: &Mutex<Vec<String>>) -> io::Result<()> {
     let [_, count] = read(&mut client)?;
     let methods = read_text(&mut client, count)?;
     let method = if login.is_some() { PASSWORD } else { NONE };
@@ -86,7 +86,7 @@ fn serve(mut client: TcpStream, login: Option<(&str, &str)>, asked: &Mutex<Vec<S
         }
     };
     let port = u16::from_be_bytes(read(&mut client)?);
-    asked.lock().expect("a list").push(format!("{host}:{port}"));
+    request.lock().expect("a list").push(format!("{host}:{port}"));
     let Ok(server) = TcpStream::connect((host.as_str(), port)) else {
         // 5 is "connection refused".
         return client.write_all(&[VERSION, 5, 0, 1, 0, 0, 0, 0, 0, 0]);

@@ -21,7 +21,7 @@ use crate::certificates::{Authority, Identity};
 
 /// A recorded request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct RecordedRequest {
     /// `GET`, `POST`...
     pub method: String,
     /// The path and query as they were sent.
@@ -34,7 +34,7 @@ pub struct Asked {
 
 /// A response.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// Headers besides `Content-Length`.
@@ -47,7 +47,7 @@ pub struct Answer {
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// Sends this response without processing the request.
-    Answer(Answer),
+    Response(Response),
     /// Closes the connection instead of reading the request.
     CutBefore,
     /// Processes the request, then closes the connection without a response.
@@ -72,18 +72,18 @@ pub struct StandIn {
     thread: Option<JoinHandle<()>>,
 }
 
-type Handler = dyn Fn(&Asked) -> Answer + Send + Sync;
+type Handler = dyn Fn(&RecordedRequest) -> Response + Send + Sync;
 
 struct Shared {
     handler: Box<Handler>,
     tls: Option<Arc<ServerConfig>>,
-    asked: Mutex<Vec<Asked>>,
+    requests: Mutex<Vec<RecordedRequest>>,
     faults: Mutex<Vec<Fault>>,
     connections: AtomicUsize,
     ends: AtomicBool,
 }
 
-impl Asked {
+impl RecordedRequest {
     /// The path without the query, as it was sent.
     pub fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
@@ -128,7 +128,7 @@ impl Asked {
     }
 }
 
-impl Answer {
+impl Response {
     /// Plain text, with the type that Go's `http.Error` gives it (<https://pkg.go.dev/net/http#Error>): most servers here are written in Go.
     /// An empty body has no type.
     pub fn text(status: u16, body: impl Into<String>) -> Self {
@@ -176,22 +176,22 @@ impl Answer {
 
 impl StandIn {
     /// Starts a server on a port that the system picks.
-    pub fn start(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn start(handler: impl Fn(&RecordedRequest) -> Response + Send + Sync + 'static) -> Self {
         Self::serve(IpAddr::V4(Ipv4Addr::LOCALHOST), Box::new(handler), None)
     }
 
     /// Starts a server on `[::1]`.
-    pub fn start_ipv6(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn start_ipv6(handler: impl Fn(&RecordedRequest) -> Response + Send + Sync + 'static) -> Self {
         Self::serve(IpAddr::V6(Ipv6Addr::LOCALHOST), Box::new(handler), None)
     }
 
     /// Starts a TLS server with a certificate for `localhost`, signed by its own CA.
-    pub fn start_tls(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn start_tls(handler: impl Fn(&RecordedRequest) -> Response + Send + Sync + 'static) -> Self {
         Self::start_tls_for("localhost", handler)
     }
 
     /// Starts a TLS server with a certificate for another name.
-    pub fn start_tls_for(name: &str, handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn start_tls_for(name: &str, handler: impl Fn(&RecordedRequest) -> Response + Send + Sync + 'static) -> Self {
         let authority = Authority::new();
         Self::start_tls_with(authority.pem(), &authority.server(&[name]), handler)
     }
@@ -200,7 +200,7 @@ impl StandIn {
     pub fn start_tls_with(
         authority: &str,
         identity: &Identity,
-        handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+        handler: impl Fn(&RecordedRequest) -> Response + Send + Sync + 'static,
     ) -> Self {
         let config = tls(identity);
         let mut server = Self::serve(IpAddr::V4(Ipv4Addr::LOCALHOST), Box::new(handler), Some(Arc::new(config)));
@@ -214,7 +214,7 @@ impl StandIn {
         let shared = Arc::new(Shared {
             handler,
             tls,
-            asked: Mutex::default(),
+            requests: Mutex::default(),
             faults: Mutex::default(),
             connections: AtomicUsize::new(0),
             ends: AtomicBool::new(false),
@@ -255,8 +255,8 @@ impl StandIn {
     }
 
     /// Every request since the start, in the order of arrival.
-    pub fn asked(&self) -> Vec<Asked> {
-        lock(&self.shared.asked).clone()
+    pub fn recorded_requests(&self) -> Vec<RecordedRequest> {
+        lock(&self.shared.requests).clone()
     }
 
     /// The number of accepted connections.
@@ -309,43 +309,49 @@ impl Shared {
                 let _ = socket.shutdown(Shutdown::Both);
                 return;
             }
-            let Some(asked) = read(&mut reader) else { return };
-            if self.answer(&asked, reader.get_mut(), socket, fault.as_ref()) == Last::Yes {
+            let Some(request) = read(&mut reader) else { return };
+            if self.answer(&request, reader.get_mut(), socket, fault.as_ref()) == Last::Yes {
                 return;
             }
         }
     }
 
     /// Responds to one request, and says whether it was the last one of its connection.
-    fn answer(&self, asked: &Asked, stream: &mut impl Write, socket: &TcpStream, fault: Option<&Fault>) -> Last {
-        lock(&self.asked).push(asked.clone());
+    fn answer(
+        &self,
+        request: &RecordedRequest,
+        stream: &mut impl Write,
+        socket: &TcpStream,
+        fault: Option<&Fault>,
+    ) -> Last {
+        lock(&self.requests).push(request.clone());
         let answer = match fault {
-            Some(Fault::Answer(answer)) => answer.clone(),
+            Some(Fault::Response(answer)) => answer.clone(),
             Some(Fault::CutAfter) => {
-                (self.handler)(asked);
+                (self.handler)(request);
                 let _ = socket.shutdown(Shutdown::Both);
                 return Last::Yes;
             }
             Some(Fault::Stall) => {
-                (self.handler)(asked);
+                (self.handler)(request);
                 self.stand_still(socket);
                 return Last::Yes;
             }
             Some(Fault::Slow(time)) => {
                 std::thread::sleep(*time);
-                (self.handler)(asked)
+                (self.handler)(request)
             }
             Some(Fault::CutBefore | Fault::CutBody(_) | Fault::StallBody(_) | Fault::BodyToHead) | None => {
-                (self.handler)(asked)
+                (self.handler)(request)
             }
         };
         let most = match fault {
             Some(Fault::CutBody(most) | Fault::StallBody(most)) => *most,
             // A response to HEAD has no body.
-            _ if asked.method == "HEAD" && !matches!(fault, Some(Fault::BodyToHead)) => 0,
+            _ if request.method == "HEAD" && !matches!(fault, Some(Fault::BodyToHead)) => 0,
             _ => usize::MAX,
         };
-        let last = if closes(&asked.headers) { Last::Yes } else { Last::No };
+        let last = if closes(&request.headers) { Last::Yes } else { Last::No };
         write(stream, &answer, most, last);
         if matches!(fault, Some(Fault::StallBody(_))) {
             self.stand_still(socket);
@@ -386,7 +392,7 @@ fn closes(headers: &[(String, String)]) -> bool {
     headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case("close"))
 }
 
-fn read(reader: &mut impl BufRead) -> Option<Asked> {
+fn read(reader: &mut impl BufRead) -> Option<RecordedRequest> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
     let mut words = line.split_whitespace();
@@ -402,14 +408,14 @@ fn read(reader: &mut impl BufRead) -> Option<Asked> {
         let (name, value) = line.split_once(':')?;
         headers.push((name.to_lowercase(), value.trim().to_owned()));
     }
-    let mut asked = Asked { method, target, headers, body: Vec::new() };
-    if asked.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
-        asked.body = chunks(reader)?;
-        return Some(asked);
+    let mut request = RecordedRequest { method, target, headers, body: Vec::new() };
+    if request.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        request.body = chunks(reader)?;
+        return Some(request);
     }
-    let length = asked.header("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
-    reader.by_ref().take(length).read_to_end(&mut asked.body).ok()?;
-    (asked.body.len() as u64 == length).then_some(asked)
+    let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
+    reader.by_ref().take(length).read_to_end(&mut request.body).ok()?;
+    (request.body.len() as u64 == length).then_some(request)
 }
 
 /// Reads a chunked body.
@@ -431,7 +437,7 @@ fn chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
 
 /// Sends a response, with at most `most` bytes of its body. A server that a client asks to close the connection says that it does
 /// (RFC 9112, 9.6).
-fn write(stream: &mut impl Write, answer: &Answer, most: usize, last: Last) {
+fn write(stream: &mut impl Write, answer: &Response, most: usize, last: Last) {
     let mut text = format!("HTTP/1.1 {} x\r\n", answer.status);
     if last == Last::Yes {
         text.push_str("Connection: close\r\n");

@@ -1,7 +1,7 @@
 //! Valid certificates of private authorities, and certificates that every client must reject, for all types that use HTTPS.
 
 use crate::certificates::{self, Authority, Identity, Kind};
-use crate::stand_in::{Answer, StandIn};
+use crate::stand_in::{Response, StandIn};
 use crate::verb::Outcome;
 
 /// The error messages with which a type must reject certificates. Each list contains parts of the message.
@@ -21,12 +21,12 @@ pub struct Refusals<'t> {
 /// If a valid certificate is rejected, an invalid one is accepted, or a message does not have the expected parts.
 pub fn check(refusals: &Refusals<'_>, ask: impl Fn(&str, &str) -> Outcome) {
     let serve = |authority: &str, identity: &Identity| {
-        StandIn::start_tls_with(authority, identity, |_| Answer::text(404, "nothing is here"))
+        StandIn::start_tls_with(authority, identity, |_| Response::text(404, "nothing is here"))
     };
     let takes = |kind: &str, authority: &str, identity: &Identity| {
         let server = serve(authority, identity);
         let outcome = ask(&server.url(), authority);
-        assert!(!server.asked().is_empty(), "{kind}: {}", outcome.stderr);
+        assert!(!server.recorded_requests().is_empty(), "{kind}: {}", outcome.stderr);
     };
     for kind in Kind::ALL {
         let authority = Authority::of(kind);
@@ -43,7 +43,7 @@ pub fn check(refusals: &Refusals<'_>, ask: impl Fn(&str, &str) -> Outcome) {
         assert_eq!(parts.iter().find(is_said), None, "{}", outcome.stderr);
         // What a library prints of its own values.
         assert!(!outcome.stderr.contains("Context {") && !outcome.stderr.contains("Error("), "{}", outcome.stderr);
-        assert!(server.asked().is_empty(), "{}", outcome.stderr);
+        assert!(server.recorded_requests().is_empty(), "{}", outcome.stderr);
     };
     refuses(&authority.expired_server(&["localhost"]), &authority, refusals.expired);
     refuses(&authority.server(&["other.example"]), &authority, refusals.other_host);

@@ -17,7 +17,7 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 
 use crate::registry::{PASSWORD, USER};
-use crate::stand_in::{Answer, Asked, StandIn};
+use crate::stand_in::{RecordedRequest, Response, StandIn};
 
 /// A running token server.
 pub struct TokenServer {
@@ -55,7 +55,7 @@ impl TokenServer {
             life: Mutex::new(300),
         });
         let grants = Arc::clone(&shared);
-        let server = StandIn::start(move |asked| grants.answer(asked));
+        let server = StandIn::start(move |request| grants.answer(request));
         Self { server, certificate: certificate.pem(), shared }
     }
 
@@ -86,27 +86,27 @@ impl TokenServer {
 }
 
 impl Shared {
-    fn answer(&self, asked: &Asked) -> Answer {
-        let (scopes, allowed) = if asked.method == "POST" {
-            let scopes = asked.form("scope").unwrap_or_default();
-            (scopes, asked.form("refresh_token").as_deref() == Some(TokenServer::REFRESH))
+    fn answer(&self, request: &RecordedRequest) -> Response {
+        let (scopes, allowed) = if request.method == "POST" {
+            let scopes = request.form("scope").unwrap_or_default();
+            (scopes, request.form("refresh_token").as_deref() == Some(TokenServer::REFRESH))
         } else {
             let login = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
             let anonymous = *self.anonymous.lock().expect("no request panicked");
-            let allowed = match asked.header("authorization") {
+            let allowed = match request.header("authorization") {
                 Some(given) => given == login,
                 None => anonymous,
             };
-            (asked.query("scope").unwrap_or_default(), allowed)
+            (request.query("scope").unwrap_or_default(), allowed)
         };
         if !allowed {
-            return Answer::json(
+            return Response::json(
                 401,
                 &json!({ "errors": [{ "code": "UNAUTHORIZED", "message": "authentication required" }] }),
             );
         }
         let token = self.token(&scopes);
-        Answer::json(
+        Response::json(
             200,
             &json!({ "token": token, "access_token": token, "refresh_token": TokenServer::REFRESH, "expires_in": 300 }),
         )

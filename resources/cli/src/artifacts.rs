@@ -57,14 +57,14 @@ impl<'n> Artifacts<'n> {
             let near = nearest(name, self.made.iter().map(|(made, _)| made.as_str()));
             let near = near.and_then(|near| self.made.iter().find(|(made, _)| made == near));
             let hint = near.map(|(_, shown)| format!("; did you mean `{shown}`?")).unwrap_or_default();
-            let message = format!("{title}: no step of the job produces the input `{}`{hint}", node.shown());
+            let message = format!("{title}: no step of the job produces the input `{}`{hint}", node.display_text());
             findings.push(Finding::problem(node.position, message));
         }
     }
 
     fn make(&mut self, name: &Node) {
         match name.scalar_text().filter(|name| !has_var(name)) {
-            Some(text) => self.made.push((text, name.shown())),
+            Some(text) => self.made.push((text, name.display_text())),
             None => self.is_open = true,
         }
     }

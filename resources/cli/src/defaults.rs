@@ -8,7 +8,7 @@ pub(crate) fn fill(root: &mut Node) {
     let types = root.get("resource_types").and_then(Node::items).unwrap_or_default();
     let defaults: Vec<Defaults> = types.iter().filter_map(Defaults::of).collect();
     if !defaults.is_empty() {
-        visit(root, &defaults, Place::Root);
+        visit(root, &defaults, Section::Root);
     }
 }
 
@@ -20,7 +20,7 @@ struct Defaults {
 
 /// The section of the pipeline that a value is in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Section {
     Root,
     /// `resources`.
     Resources,
@@ -41,9 +41,9 @@ impl Defaults {
 
     /// Merges the defaults into the source of a resource of this type. Skips a resource type that overrides the type of its own
     /// image.
-    fn put_below(&self, declared: &mut Node, place: Place) {
+    fn put_below(&self, declared: &mut Node, place: Section) {
         let text = |key: &str| declared.get(key).and_then(Node::text);
-        let is_override = place == Place::ResourceTypes && text("name") == Some(&self.kind);
+        let is_override = place == Section::ResourceTypes && text("name") == Some(&self.kind);
         if text("type") != Some(&self.kind) || is_override {
             return;
         }
@@ -66,30 +66,30 @@ impl Defaults {
     }
 }
 
-fn put_below(defaults: &[Defaults], declared: &mut Node, place: Place) {
+fn put_below(defaults: &[Defaults], declared: &mut Node, place: Section) {
     for one in defaults {
         one.put_below(declared, place);
     }
 }
 
-fn visit(node: &mut Node, defaults: &[Defaults], place: Place) {
+fn visit(node: &mut Node, defaults: &[Defaults], place: Section) {
     match &mut node.content {
         Content::List(items) => {
             for item in items {
-                if matches!(place, Place::Resources | Place::ResourceTypes) {
+                if matches!(place, Section::Resources | Section::ResourceTypes) {
                     put_below(defaults, item, place);
                 } else {
-                    visit(item, defaults, Place::Elsewhere);
+                    visit(item, defaults, Section::Elsewhere);
                 }
             }
         }
         Content::Map(entries) => {
             for Entry { key, value } in entries {
                 match (place, key.text.as_str()) {
-                    (Place::Root, "resources") => visit(value, defaults, Place::Resources),
-                    (Place::Root, "resource_types") => visit(value, defaults, Place::ResourceTypes),
-                    (Place::Elsewhere, "image_resource") => put_below(defaults, value, place),
-                    _ => visit(value, defaults, Place::Elsewhere),
+                    (Section::Root, "resources") => visit(value, defaults, Section::Resources),
+                    (Section::Root, "resource_types") => visit(value, defaults, Section::ResourceTypes),
+                    (Section::Elsewhere, "image_resource") => put_below(defaults, value, place),
+                    _ => visit(value, defaults, Section::Elsewhere),
                 }
             }
         }

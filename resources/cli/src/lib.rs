@@ -7,11 +7,11 @@
 //! 3. `pipeline`, `steps` and `catalogue` collect the declarations.
 //! 4. `part`, `altered`, `report` and `validate` validate the pipeline, `run` runs a verb, or `resolved` returns the values.
 
-mod altered;
 mod artifacts;
 mod budget;
 mod catalogue;
 mod command;
+mod converted_values;
 mod declared;
 mod defaults;
 mod document;
@@ -26,13 +26,13 @@ mod pipeline;
 mod position;
 mod print;
 mod reference;
-mod refusals;
 mod report;
 mod resolved;
 mod run;
 mod scalar;
 mod schema;
 mod schema_bundle;
+mod set_pipeline_errors;
 mod steps;
 mod type_schema;
 mod validate;

@@ -5,9 +5,9 @@ use crate::position::Position;
 
 /// The result of resolving a problem's path, such as `.submodules[2].name`, below a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     /// The path exists.
-    Found {
+    Exact {
         /// The position of its key, or of the item itself in a list.
         key: Position,
         /// The position of its value.
@@ -18,9 +18,9 @@ pub(crate) enum Place {
 }
 
 /// Resolves `path` below `node`, whose key is at `key`.
-pub(crate) fn locate(node: &Node, key: Position, path: &str) -> Place {
+pub(crate) fn locate(node: &Node, key: Position, path: &str) -> Location {
     if path.is_empty() {
-        return Place::Found { key, value: node.position };
+        return Location::Exact { key, value: node.position };
     }
     let deeper = match &node.content {
         Content::Map(entries) => {
@@ -31,7 +31,7 @@ pub(crate) fn locate(node: &Node, key: Position, path: &str) -> Place {
                 .filter_map(|entry| Some((entry, path.strip_prefix(entry.key.text.as_str())?)))
                 .filter(|(_, rest)| rest.is_empty() || rest.starts_with(['.', '[']))
                 .map(|(entry, rest)| locate(&entry.value, entry.key.position, rest))
-                .max_by_key(|place| matches!(place, Place::Found { .. }))
+                .max_by_key(|place| matches!(place, Location::Exact { .. }))
         }
         Content::List(items) => path
             .strip_prefix('[')
@@ -40,7 +40,7 @@ pub(crate) fn locate(node: &Node, key: Position, path: &str) -> Place {
             .map(|(item, rest)| locate(item, item.position, rest)),
         _ => None,
     };
-    deeper.unwrap_or(Place::Missing(key))
+    deeper.unwrap_or(Location::Missing(key))
 }
 
 #[cfg(test)]
@@ -56,20 +56,20 @@ mod tests {
     fn finds_key_and_value_of_a_path() {
         let document = load(b"a:\n  - x: 1\n    d.o.t: {k: v}\n  - 2\n").unwrap();
         let locate = |path| locate(&document.root, at(9, 9), path);
-        assert_eq!(locate("a"), Place::Found { key: at(1, 1), value: at(2, 3) });
-        assert_eq!(locate(".a[0].x"), Place::Found { key: at(2, 5), value: at(2, 8) });
-        assert_eq!(locate("a[0].d.o.t.k"), Place::Found { key: at(3, 13), value: at(3, 16) });
-        assert_eq!(locate("a[1]"), Place::Found { key: at(4, 5), value: at(4, 5) });
+        assert_eq!(locate("a"), Location::Exact { key: at(1, 1), value: at(2, 3) });
+        assert_eq!(locate(".a[0].x"), Location::Exact { key: at(2, 5), value: at(2, 8) });
+        assert_eq!(locate("a[0].d.o.t.k"), Location::Exact { key: at(3, 13), value: at(3, 16) });
+        assert_eq!(locate("a[1]"), Location::Exact { key: at(4, 5), value: at(4, 5) });
     }
 
     #[test]
     fn places_missing_key_at_its_parent() {
         let document = load(b"a:\n  b: {c: 1}\n").unwrap();
         let locate = |path| locate(&document.root, at(9, 9), path);
-        assert_eq!(locate("z"), Place::Missing(at(9, 9)));
-        assert_eq!(locate("a.z"), Place::Missing(at(1, 1)));
-        assert_eq!(locate("a.b.z"), Place::Missing(at(2, 3)));
-        assert_eq!(locate("a.b.c.d"), Place::Missing(at(2, 7)));
-        assert_eq!(locate("a[7]"), Place::Missing(at(1, 1)));
+        assert_eq!(locate("z"), Location::Missing(at(9, 9)));
+        assert_eq!(locate("a.z"), Location::Missing(at(1, 1)));
+        assert_eq!(locate("a.b.z"), Location::Missing(at(2, 3)));
+        assert_eq!(locate("a.b.c.d"), Location::Missing(at(2, 7)));
+        assert_eq!(locate("a[7]"), Location::Missing(at(1, 1)));
     }
 }

@@ -60,7 +60,7 @@ pub(crate) enum Origin {
     /// The file contains it; vars in it are replaced.
     Written,
     /// It replaced a var. It may be a secret, and text in it that looks like a var is not one.
-    Given {
+    Substituted {
         /// The text of the var in the file; `None` for values nested in a var's value.
         instead_of: Option<String>,
     },
@@ -103,9 +103,9 @@ impl Node {
     }
 
     /// A name that is safe to show: vars appear as written, because their values may be secret.
-    pub(crate) fn shown(&self) -> String {
+    pub(crate) fn display_text(&self) -> String {
         match &self.origin {
-            Origin::Given { instead_of: Some(written) } => written.clone(),
+            Origin::Substituted { instead_of: Some(written) } => written.clone(),
             _ => self.scalar_text().unwrap_or_default(),
         }
     }

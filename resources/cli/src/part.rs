@@ -3,8 +3,8 @@
 use jetway::{KeyPolicy, Part, Problem, Redactor, ResourceType, Severity};
 use serde_json::{Map, Value};
 
-use crate::altered::altered;
-use crate::location::{Place, locate};
+use crate::converted_values::converted_values;
+use crate::location::{Location, locate};
 use crate::node::{Entry, Node};
 use crate::position::{Finding, Position};
 
@@ -33,7 +33,7 @@ impl PartInPipeline<'_> {
     /// Problems in the part, and warnings for values that Concourse alters.
     pub(crate) fn findings(&self, kind: ResourceType, redactor: &Redactor) -> Vec<Finding> {
         let mut findings = self.problems(kind, redactor);
-        findings.extend(self.altered(kind));
+        findings.extend(self.converted_values(kind));
         findings
     }
 
@@ -57,8 +57,8 @@ impl PartInPipeline<'_> {
     }
 
     /// Warnings for values that Concourse alters.
-    pub(crate) fn altered(&self, kind: ResourceType) -> Vec<Finding> {
-        let altered = self.node().into_iter().flat_map(|node| altered(&kind.schema(self.part), node));
+    pub(crate) fn converted_values(&self, kind: ResourceType) -> Vec<Finding> {
+        let altered = self.node().into_iter().flat_map(|node| converted_values(&kind.schema(self.part), node));
         let warnings = altered.map(|(position, path, message)| {
             Finding::warning(position, format!("{}: `{}{path}`: {message}", self.subject, self.key))
         });
@@ -74,9 +74,9 @@ impl PartInPipeline<'_> {
             return self.owner;
         };
         match (locate(value, key.position, path), problem.kind.is_of_key()) {
-            (Place::Found { key, .. }, true) => key,
-            (Place::Found { value, .. }, false) => value,
-            (Place::Missing(owner), _) => owner,
+            (Location::Exact { key, .. }, true) => key,
+            (Location::Exact { value, .. }, false) => value,
+            (Location::Missing(owner), _) => owner,
         }
     }
 }

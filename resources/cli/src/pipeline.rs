@@ -82,7 +82,7 @@ impl<'n> Pipeline<'n> {
             let declared = Declared {
                 node,
                 name: text("name"),
-                shown: named("name").map(Node::shown).unwrap_or_default(),
+                shown: named("name").map(Node::display_text).unwrap_or_default(),
                 name_position: named("name").unwrap_or(node).position,
                 kind: text("type"),
                 source: node.entry("source"),

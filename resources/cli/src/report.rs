@@ -10,7 +10,7 @@ use crate::node::{Content, Entry, Node};
 use crate::part::PartInPipeline;
 use crate::pipeline::Pipeline;
 use crate::position::Finding;
-use crate::refusals;
+use crate::set_pipeline_errors;
 use crate::steps::Step;
 use crate::vars::{VarError, Vars};
 
@@ -33,7 +33,7 @@ pub(crate) fn report(document: Document, vars: &Vars, catalogue: &Catalogue, str
     defaults::fill(&mut root);
     let mut report = Report { findings, strict, redactor: vars.redactor(), resources: 0, of_jetway_types: 0 };
     let pipeline = Pipeline::read(&root, &mut report.findings);
-    refusals::find(&root, &pipeline, &mut report.findings);
+    set_pipeline_errors::find(&root, &pipeline, &mut report.findings);
     report.resources = pipeline.resources.len();
     if !vars.is_empty() {
         report.unfit_vars(&root, vars);

@@ -100,7 +100,7 @@ impl Call<'_> {
         resolved(file, &parts, pinned, &vars)?;
         let redactor = vars.redactor();
         // The type itself reports its warnings when it handles the request.
-        for warning in parts.iter().flat_map(|part| part.altered(kind)) {
+        for warning in parts.iter().flat_map(|part| part.converted_values(kind)) {
             console.warn(format_args!("{}:{}: {}", file.display(), warning.position, warning.message));
         }
         let findings: Vec<Finding> = parts.iter().flat_map(|part| part.problems(kind, &redactor)).collect();

@@ -57,7 +57,7 @@ pub(crate) fn plan_of<'n>(job: &'n Node, findings: &mut Vec<Finding>) -> Plan<'n
         return Plan::default();
     }
     let name = job.get("name").and_then(Node::scalar_text).unwrap_or_default();
-    let shown = job.get("name").map(Node::shown).unwrap_or_default();
+    let shown = job.get("name").map(Node::display_text).unwrap_or_default();
     let mut walker = Walker { job: name, shown, plan: Plan::default(), artifacts: Artifacts::default(), findings };
     walker.inside(job, &["plan"]);
     walker.artifacts.findings(walker.findings);
@@ -122,7 +122,7 @@ impl<'n> Walker<'n, '_> {
             self.plan.images.push(Declared {
                 node: image,
                 name: None,
-                shown: task.value.shown(),
+                shown: task.value.display_text(),
                 name_position: image.position,
                 kind: image.get("type").and_then(Node::scalar_text).filter(|text| !has_var(text)),
                 source: image.entry("source"),
@@ -139,7 +139,7 @@ impl<'n> Walker<'n, '_> {
             self.findings.push(expected("the name of a resource", &named.value));
             return;
         };
-        let title = format!("job `{}`, {} `{}`", self.shown, word(verb), entry.value.shown());
+        let title = format!("job `{}`, {} `{}`", self.shown, word(verb), entry.value.display_text());
         if verb == Verb::Put {
             self.artifacts.put(node, &title);
         }
@@ -151,7 +151,7 @@ impl<'n> Walker<'n, '_> {
             position: entry.key.position,
             resource: Some(resource).filter(|name| !has_var(name)).map(str::to_owned),
             resource_position: named.value.position,
-            resource_shown: named.value.shown(),
+            resource_shown: named.value.display_text(),
             params: of("params"),
             get_params: of("get_params"),
             version: of("version"),

@@ -48,18 +48,18 @@ impl Vars {
     /// Adds a var, or merges one field of it with its other fields.
     pub(crate) fn give(&mut self, Reference { source, name, fields }: Reference, content: Content) {
         let nest = |content, field: String| {
-            let key = Key { text: field, position: NOWHERE, origin: GIVEN };
-            Content::Map(vec![Entry { key, value: given(content) }])
+            let key = Key { text: field, position: NOWHERE, origin: SUBSTITUTED };
+            Content::Map(vec![Entry { key, value: substituted(content) }])
         };
         let content = fields.into_iter().rev().fold(content, nest);
         // `.` means a local var of the build; those are given here too.
         let source = source.filter(|source| source != ".");
-        merge(self.values.entry((source, name)).or_insert_with(|| given(Content::Null)), content);
+        merge(self.values.entry((source, name)).or_insert_with(|| substituted(Content::Null)), content);
     }
 
     /// Sets a var by name and replaces its previous value.
     pub(crate) fn set(&mut self, name: String, content: Content) {
-        self.values.insert((None, name), given(content));
+        self.values.insert((None, name), substituted(content));
     }
 
     /// Creates a redactor that masks the text in all vars.
@@ -77,17 +77,17 @@ impl Vars {
                     let instead_of = Some(std::mem::take(text));
                     node.content = content;
                     settle(node, node.position);
-                    node.origin = Origin::Given { instead_of };
+                    node.origin = Origin::Substituted { instead_of };
                 }
             }
             Content::List(items) => items.iter_mut().for_each(|item| self.fill(item)),
             Content::Map(entries) => {
                 for Entry { key, value } in entries {
                     if let (Origin::Written, Ok(Some(content))) = (&key.origin, self.filled(&key.text))
-                        && let Some(text) = given(content).scalar_text()
+                        && let Some(text) = substituted(content).scalar_text()
                     {
                         key.text = text;
-                        key.origin = GIVEN;
+                        key.origin = SUBSTITUTED;
                     }
                     self.fill(value);
                 }
@@ -181,12 +181,12 @@ impl Vars {
     }
 }
 
-const GIVEN: Origin = Origin::Given { instead_of: None };
+const SUBSTITUTED: Origin = Origin::Substituted { instead_of: None };
 
 const NOWHERE: Position = Position { line: 0, column: 0 };
 
-fn given(content: Content) -> Node {
-    Node { position: NOWHERE, content, origin: GIVEN }
+fn substituted(content: Content) -> Node {
+    Node { position: NOWHERE, content, origin: SUBSTITUTED }
 }
 
 fn merge(node: &mut Node, content: Content) {
@@ -220,13 +220,13 @@ fn inside_of_text(value: &Node) -> Result<String, VarError> {
 /// Sets the position and origin of a var's value to those of the var.
 fn settle(node: &mut Node, position: Position) {
     node.position = position;
-    node.origin = GIVEN;
+    node.origin = SUBSTITUTED;
     match &mut node.content {
         Content::List(items) => items.iter_mut().for_each(|item| settle(item, position)),
         Content::Map(entries) => {
             for Entry { key, value } in entries {
                 key.position = position;
-                key.origin = GIVEN;
+                key.origin = SUBSTITUTED;
                 settle(value, position);
             }
         }

@@ -20,12 +20,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use jetway::{Context, Inputs, Response, Result, Secret, Service, hex};
+use jetway::{Context, Inputs, Response, Result, Secret, Service, hex, trimmed};
 use serde_json::Value;
 
 use crate::cosign;
 use crate::digest::Digest;
-use crate::engine::failure::may_pass;
+use crate::engine::failure::is_transient_error;
 use crate::engine::session::Session;
 use crate::engine::session::offer::Offer;
 use crate::engine::{Engine, Features, Query, agent};
@@ -39,7 +39,6 @@ use crate::reference::Repository;
 use crate::registry::Access;
 use crate::signing_key::SigningKey;
 use crate::source::Source;
-use crate::source::text::set;
 use crate::version::Version;
 use builder::{Builder, Reason};
 use context::{BuildContext, Saved};
@@ -105,13 +104,17 @@ impl<'c> Build<'c> {
         inputs: &Inputs,
     ) -> Result<Self> {
         let key = cosign::signing_key(source)?;
-        let files = BuildContext::find(inputs, build, set(params.dockerfile.as_deref()))?;
-        let args =
-            arguments::build_args(context, inputs, params.build_args.as_ref(), set(params.build_args_file.as_deref()))?;
-        let labels = arguments::labels(inputs, params.labels.as_ref(), set(params.labels_file.as_deref()))?;
+        let files = BuildContext::find(inputs, build, trimmed(params.dockerfile.as_deref()))?;
+        let args = arguments::build_args(
+            context,
+            inputs,
+            params.build_args.as_ref(),
+            trimmed(params.build_args_file.as_deref()),
+        )?;
+        let labels = arguments::labels(inputs, params.labels.as_ref(), trimmed(params.labels_file.as_deref()))?;
         let mut offer = Offer { secrets: secrets::secrets(context, inputs, &params.secrets)?, ..Offer::default() };
         let mut bases = Vec::new();
-        for base in params.load_base.iter().chain(&params.load_bases).filter_map(|base| set(Some(base))) {
+        for base in params.load_base.iter().chain(&params.load_bases).filter_map(|base| trimmed(Some(base))) {
             let saved = Saved::find(inputs, base)?;
             bases.push(saved.with_context(|| format!("directory `{base}` does not exist in the inputs"))?);
         }
@@ -125,15 +128,15 @@ impl<'c> Build<'c> {
         offer.logins = logins.all().clone();
         let mut cache = Vec::new();
         let cached = if params.no_cache { &[] } else { params.cache_from.as_slice() };
-        for entry in cached.iter().filter_map(|entry| set(Some(entry))) {
+        for entry in cached.iter().filter_map(|entry| trimmed(Some(entry))) {
             cache.push(Saved::find(inputs, entry)?.map_or_else(|| Cache::Image(entry.to_owned()), Cache::Saved));
         }
         if params.cache && !params.no_cache {
-            let own = set(params.cache_tag.as_deref()).map(str::to_owned).or_else(|| tags.first().cloned());
+            let own = trimmed(params.cache_tag.as_deref()).map(str::to_owned).or_else(|| tags.first().cloned());
             cache.extend(own.map(Cache::Tag));
         }
         if params.cache_to == Some(CacheTo::Registry)
-            && let Some(tag) = set(params.cache_tag.as_deref()).filter(|tag| !tags.iter().any(|known| known == tag))
+            && let Some(tag) = trimmed(params.cache_tag.as_deref()).filter(|tag| !tags.iter().any(|known| known == tag))
         {
             tags.push(tag.to_owned());
         }
@@ -148,7 +151,7 @@ impl<'c> Build<'c> {
             tags,
             args,
             labels,
-            target: set(params.target_name.as_deref()).map(str::to_owned),
+            target: trimmed(params.target_name.as_deref()).map(str::to_owned),
             requested: builder::requested(params),
             is_cache: params.cache || params.cache_to.is_some(),
             bases,
@@ -363,7 +366,7 @@ impl<'c> Build<'c> {
     async fn persistently(&self, what: String, mut ask: impl AsyncFnMut() -> Result<()>) -> Result<()> {
         for pause in PAUSES {
             match ask().await {
-                Err(error) if may_pass(&error) => {
+                Err(error) if is_transient_error(&error) => {
                     let what = format!("{what} failed");
                     self.wait_for_next_try(pause, &what, &error.root_cause().to_string()).await?;
                 }

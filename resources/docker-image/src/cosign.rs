@@ -13,7 +13,7 @@ use crate::image::manifest::{Content, Descriptor, Manifest};
 use crate::image::media_type::{OCI_CONFIG, OCI_MANIFEST};
 use crate::reference::Repository;
 use crate::registry::uploads::Outgoing;
-use crate::registry::{Asked, Registry};
+use crate::registry::{Reference, Registry};
 use crate::signing_key::SigningKey;
 use crate::source::Source;
 
@@ -40,7 +40,7 @@ pub(crate) async fn sign(registry: &Registry<'_>, key: &SigningKey, digest: &Dig
         let payload = payload(registry.repository(), digest).into_bytes();
         let content = Digest::of(&payload);
         let tag = format!("{}-{}.sig", digest.algorithm(), digest.hex());
-        let mut layers = match registry.manifest(Asked::Tag(&tag)).await? {
+        let mut layers = match registry.manifest(Reference::Tag(&tag)).await? {
             Some(Manifest { content: Content::Image(image), .. }) => image.layers,
             Some(_) => return Err(anyhow!("tag `{tag}` exists, but is not an image of signatures")),
             None => Vec::new(),
@@ -64,7 +64,7 @@ pub(crate) async fn sign(registry: &Registry<'_>, key: &SigningKey, digest: &Dig
                 registry.upload(&digest, Outgoing::Bytes(&Bytes::from(blob)), None).await?;
             }
         }
-        registry.put_manifest(Asked::Tag(&tag), &manifest).await?;
+        registry.put_manifest(Reference::Tag(&tag), &manifest).await?;
         Ok(format!("signed `{name}`, as `{tag}`"))
     };
     let told = signed.await.with_context(|| format!("cannot sign `{name}`"));

@@ -14,12 +14,12 @@
 //! and the [`session`] is served with that library's server, without an additional crate.
 
 pub(crate) mod agent;
+pub(crate) mod build_engine;
 mod cgroups;
 pub(crate) mod connection;
 mod daemon;
 pub mod error_texts;
 pub(crate) mod failure;
-pub(crate) mod found;
 pub(crate) mod protobuf;
 pub(crate) mod session;
 mod tunnel;
@@ -37,7 +37,7 @@ use serde_json::{Value, json};
 
 use self::error_texts::is_refusal;
 use self::failure::failure;
-use connection::{Answer, Body, Endpoint, PROMPTLY, nothing};
+use connection::{Body, Endpoint, EngineResponse, PROMPTLY, nothing};
 
 /// The newest supported API version. With older engines, the client uses the engine's version; newer engines still
 /// support this version.
@@ -227,7 +227,7 @@ impl Engine {
         query: &Query,
         body: Body,
         headers: &[(&'static str, String)],
-    ) -> Result<Answer> {
+    ) -> Result<EngineResponse> {
         let what = format!("{method} {path}");
         let request = self.prepare(method, path, query, body, headers)?;
         // No time limit: the work may take any time.

@@ -12,7 +12,7 @@ use std::io::BufWriter;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Context, Response, Result, Unfinished};
+use jetway::{Context, Response, Result, Unfinished, trimmed};
 
 use self::archive::{Archive, Style};
 use self::describe::Described;
@@ -22,7 +22,7 @@ use crate::digest::Digest;
 use crate::flavour::Flavour;
 use crate::image::config::{self, Config};
 use crate::image::manifest::{ImageManifest, Manifest, total};
-use crate::image::platform::Wanted;
+use crate::image::platform::RequestedPlatform;
 use crate::layer::holes::Sparse;
 use crate::layer::tar_writer::Writer;
 use crate::params::get::{Format, GetParams};
@@ -32,7 +32,6 @@ use crate::progress::amount;
 use crate::reference::{Repository, is_tag};
 use crate::registry::{Access, Registry};
 use crate::source::Source;
-use crate::source::text::set;
 use crate::version::Version;
 
 /// The inputs of a get.
@@ -45,12 +44,12 @@ struct Work<'w> {
     repository: &'w Repository,
     tag: &'w str,
     digest: &'w Digest,
-    wanted: Wanted,
+    wanted: RequestedPlatform,
 }
 
 /// What a get reports about an image, besides the files.
 #[derive(Default)]
-struct Told {
+struct ImageReport {
     id: Option<Digest>,
     /// Labels and annotations that `label_regex` and `annotation_regex` select.
     shown: Vec<(String, String)>,
@@ -58,10 +57,10 @@ struct Told {
 
 /// The files of a get, not yet published.
 #[derive(Default)]
-struct Made {
+struct UnpublishedFiles {
     /// The temporary directory with the files, and their names.
     place: Option<(Unfinished, Vec<&'static str>)>,
-    told: Told,
+    report: ImageReport,
 }
 
 pub(crate) async fn get(
@@ -73,7 +72,7 @@ pub(crate) async fn get(
     destination: &Path,
 ) -> Result<Response<Version>> {
     let version = version.context("the request has no version")?;
-    let digest = set(version.digest.as_deref()).context("the version has no digest")?;
+    let digest = trimmed(version.digest.as_deref()).context("the version has no digest")?;
     let digest: Digest =
         digest.parse().map_err(|problem: String| anyhow!("the version's digest is not valid: {problem}"))?;
     let places = Places::find(context, source, Access::Pull).await?;
@@ -86,9 +85,10 @@ pub(crate) async fn get(
         repository: places.repository(),
         tag: &tag,
         digest: &digest,
-        wanted: Wanted::new(params.platform.as_ref().or(source.platform.as_ref())),
+        wanted: RequestedPlatform::new(params.platform.as_ref().or(source.platform.as_ref())),
     };
-    let Made { place, told } = places.first_with(async |registry, _| work.fetch(registry).await.map(Some)).await?;
+    let UnpublishedFiles { place, report } =
+        places.first_with(async |registry, _| work.fetch(registry).await.map(Some)).await?;
     let (unfinished, mut names) = place.context("the get produced no output")?;
     let name = work.name();
     for (file_name, value) in [("repository", &name), ("tag", &tag), ("digest", &digest.to_string())] {
@@ -102,11 +102,11 @@ pub(crate) async fn get(
         response = response.with("tag", tag.as_str());
     }
     if flavour == Flavour::DockerImage
-        && let Some(id) = told.id
+        && let Some(id) = report.id
     {
         response = response.with("image", id.hex().get(..12).unwrap_or_default());
     }
-    Ok(told.shown.into_iter().fold(response, |response, (name, value)| response.with(name, value)))
+    Ok(report.shown.into_iter().fold(response, |response, (name, value)| response.with(name, value)))
 }
 
 impl Work<'_> {
@@ -118,18 +118,18 @@ impl Work<'_> {
         if same { written.to_owned() } else { self.repository.to_string() }
     }
 
-    async fn fetch(&self, registry: &Registry<'_>) -> Result<Made> {
+    async fn fetch(&self, registry: &Registry<'_>) -> Result<UnpublishedFiles> {
         let unfinished = Unfinished::new(self.destination)?;
-        let (names, told) = self.fetch_into(registry, unfinished.path()).await?;
-        Ok(Made { place: Some((unfinished, names)), told })
+        let (names, report) = self.fetch_into(registry, unfinished.path()).await?;
+        Ok(UnpublishedFiles { place: Some((unfinished, names)), report })
     }
 
     /// Writes the files that the params request into an empty directory, and returns their names.
-    async fn fetch_into(&self, registry: &Registry<'_>, place: &Path) -> Result<(Vec<&'static str>, Told)> {
+    async fn fetch_into(&self, registry: &Registry<'_>, place: &Path) -> Result<(Vec<&'static str>, ImageReport)> {
         if self.params.skip_download && !self.tells_of_entries() {
             // A HEAD shows whether the image exists, and does not count as a pull.
             registry.require(self.digest).await?;
-            return Ok((Vec::new(), Told::default()));
+            return Ok((Vec::new(), ImageReport::default()));
         }
         let manifest = registry.manifest_of(self.digest).await?;
         if self.params.skip_download {
@@ -138,9 +138,9 @@ impl Work<'_> {
         if self.params.format == Format::OciLayout {
             let folder = place.join("oci");
             make_directory(&folder)?;
-            let told = self.only_tell(registry, manifest.clone()).await?;
+            let report = self.only_tell(registry, manifest.clone()).await?;
             layout::write(registry, manifest, self.at_once(), &folder).await?;
-            return Ok((vec!["oci"], told));
+            return Ok((vec!["oci"], report));
         }
         let (_, image) = registry.image_for(manifest, &self.wanted).await?;
         let described = describe_image(registry, &image).await?;
@@ -152,7 +152,7 @@ impl Work<'_> {
         };
         describe::labels(place, &described.config.execution.labels)?;
         names.push("labels.json");
-        Ok((names, self.told(&image, described)))
+        Ok((names, self.report(&image, described)))
     }
 
     async fn archive(
@@ -177,20 +177,20 @@ impl Work<'_> {
         usize::try_from(self.source.downloads_at_once()).unwrap_or(1)
     }
 
-    async fn only_tell(&self, registry: &Registry<'_>, manifest: Manifest) -> Result<Told> {
+    async fn only_tell(&self, registry: &Registry<'_>, manifest: Manifest) -> Result<ImageReport> {
         if !self.tells_of_entries() {
-            return Ok(Told::default());
+            return Ok(ImageReport::default());
         }
         let (_, image) = registry.image_for(manifest, &self.wanted).await?;
         let described = describe_image(registry, &image).await?;
-        Ok(Told { id: None, ..self.told(&image, described) })
+        Ok(ImageReport { id: None, ..self.report(&image, described) })
     }
 
     /// Whether the metadata shows labels or annotations.
     fn tells_of_entries(&self) -> bool {
         [&self.source.label_regex, &self.source.annotation_regex]
             .iter()
-            .any(|pattern| set(pattern.as_deref()).is_some())
+            .any(|pattern| trimmed(pattern.as_deref()).is_some())
     }
 
     async fn rootfs(
@@ -236,18 +236,18 @@ impl Work<'_> {
         Ok(names)
     }
 
-    fn told(&self, image: &ImageManifest, described: Described) -> Told {
+    fn report(&self, image: &ImageManifest, described: Described) -> ImageReport {
         let mut shown = Vec::new();
         for (pattern, entries) in [
             (&self.source.label_regex, &described.config.execution.labels),
             (&self.source.annotation_regex, &image.annotations),
         ] {
             // The pattern was validated with the source.
-            let Some(Ok(pattern)) = set(pattern.as_deref()).map(pattern::compile) else { continue };
+            let Some(Ok(pattern)) = trimmed(pattern.as_deref()).map(pattern::compile) else { continue };
             let matching = entries.iter().filter(|(name, _)| pattern.is_match(name));
             shown.extend(matching.map(|(name, value)| (name.clone(), value.clone())));
         }
-        Told { id: Some(described.id), shown }
+        ImageReport { id: Some(described.id), shown }
     }
 }
 

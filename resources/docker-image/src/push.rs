@@ -16,7 +16,7 @@ use crate::local::store::Part;
 use crate::local::{Blob, Image, Whole};
 use crate::push::elsewhere::is_elsewhere;
 use crate::registry::uploads::{Mount, Outgoing};
-use crate::registry::{Asked, Registry};
+use crate::registry::{Reference, Registry};
 
 /// The result of a push.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ async fn children(to: &Registry<'_>, manifests: Vec<Manifest>) -> Result<Manifes
     for manifest in manifests {
         // Each manifest but the last is a child of a later one.
         let Some(child) = root.replace(manifest) else { continue };
-        let asked = Asked::Digest(&child.digest);
+        let asked = Reference::Digest(&child.digest);
         if to.has_manifest(asked).await?.is_none() {
             to.put_manifest(asked, &child).await?;
         }
@@ -122,12 +122,13 @@ async fn tag(to: &Registry<'_>, root: &Manifest, tags: &[String], seen: Option<&
     for (index, tag) in tags.iter().enumerate() {
         let name = format!("{}:{tag}", to.repository());
         let set = async {
-            let is_there = seen == Some(tag) || to.has_manifest(Asked::Tag(tag)).await?.as_ref() == Some(&root.digest);
+            let is_there =
+                seen == Some(tag) || to.has_manifest(Reference::Tag(tag)).await?.as_ref() == Some(&root.digest);
             if is_there {
                 console.step(format_args!("`{name}` is up to date"));
                 return Ok(());
             }
-            to.put_manifest(Asked::Tag(tag), root).await?;
+            to.put_manifest(Reference::Tag(tag), root).await?;
             console.step(format_args!("pushed `{name}`, {}", root.digest));
             Ok(())
         };

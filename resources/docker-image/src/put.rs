@@ -6,15 +6,14 @@ pub(crate) mod ready;
 use std::path::Path;
 
 use anyhow::anyhow;
-use jetway::{Advise as _, Context, Inputs, Response, Result};
+use jetway::{Advise as _, Context, Inputs, Response, Result, trimmed};
 
 use self::ready::Ready;
 use crate::build::Build;
-use crate::engine::found::Found;
+use crate::engine::build_engine::BuildEngine;
 use crate::flavour::Flavour;
 use crate::params::put::PutParams;
 use crate::source::Source;
-use crate::source::text::set;
 use crate::version::Version;
 
 /// Pushes an image to its registry, and signs it there.
@@ -32,9 +31,9 @@ pub(crate) async fn put(
     crate::params::paths::make_relative(&mut params, inputs);
     let params = &params;
     let inputs = Inputs::new(inputs)?;
-    if let Some(directory) = set(params.build.as_deref()) {
+    if let Some(directory) = trimmed(params.build.as_deref()) {
         let build = Build::plan(context, flavour, source, params, directory, &inputs).await?;
-        let found = Found::find(context, source, &build.registries(), build.features()).await?;
+        let found = BuildEngine::find(context, source, &build.registries(), build.features()).await?;
         let outcome = build.run(&found.engine).await;
         found.stop().await;
         return outcome;

@@ -20,4 +20,4 @@ pub(crate) mod uploads;
 
 pub(crate) use auth::Access;
 pub(crate) use client::Registry;
-pub(crate) use manifests::Asked;
+pub(crate) use manifests::Reference;

@@ -10,12 +10,11 @@ mod logins;
 mod rules;
 pub(crate) mod shapes;
 pub(crate) mod size;
-pub(crate) mod text;
 
 use std::time::Duration;
 
 use jetway::aws;
-use jetway::{Console, Secret};
+use jetway::{Console, Secret, trimmed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -27,7 +26,6 @@ use crate::source::shapes::{
     CaCertificate, ClientCertificate, Cosign, DockerConfig, Insecure, MirrorAt, Mirrors, Platform, PrivateRegistry,
 };
 use crate::source::size::bytes;
-use crate::source::text::set;
 
 /// The upper limit for concurrent uploads or downloads of layers.
 const MOST_AT_ONCE: u32 = 32;
@@ -193,7 +191,7 @@ pub struct Source {
     #[schemars(range(min = 1))]
     pub connect_timeout: u32,
 
-    /// The timeout for a read without progress, in seconds. If it is not set, the first byte of a response may take 5
+    /// The timeout for a read without progress, in seconds. If it is not trimmed, the first byte of a response may take 5
     /// minutes, because a caching registry may have to fetch a layer first.
     #[serde(default = "read_timeout")]
     #[schemars(range(min = 1))]
@@ -236,12 +234,12 @@ impl Source {
 
     /// The configured tag, if any.
     pub(crate) fn tag(&self) -> Option<&str> {
-        set(self.tag.as_deref())
+        trimmed(self.tag.as_deref())
     }
 
     /// The variant.
     pub(crate) fn variant(&self) -> Option<&str> {
-        set(self.variant.as_deref())
+        trimmed(self.variant.as_deref())
     }
 
     /// The tag for files and metadata of a version without a tag.
@@ -251,7 +249,7 @@ impl Source {
 
     /// The user and password, if both are set.
     pub(crate) fn login(&self) -> Option<(&str, &Secret)> {
-        let user = set(self.username.as_deref())?;
+        let user = trimmed(self.username.as_deref())?;
         self.password.as_ref().filter(|password| !password.is_empty()).map(|password| (user, password))
     }
 
@@ -262,7 +260,7 @@ impl Source {
 
     /// The settings for AWS credentials.
     pub(crate) fn aws_login(&self) -> aws::Login {
-        let id = set(self.aws_access_key_id.as_deref());
+        let id = trimmed(self.aws_access_key_id.as_deref());
         let key = self.aws_secret_access_key.as_ref().filter(|key| !key.is_empty());
         let keys = id.zip(key).map(|(id, key)| aws::Credentials {
             access_key_id: id.to_owned(),
@@ -270,14 +268,15 @@ impl Source {
             session_token: self.aws_session_token.clone().filter(|token| !token.is_empty()),
             expires: None,
         });
-        let roles = set(self.aws_role_arn.as_deref()).into_iter().chain(self.aws_role_arns.iter().map(String::as_str));
+        let roles =
+            trimmed(self.aws_role_arn.as_deref()).into_iter().chain(self.aws_role_arns.iter().map(String::as_str));
         let role = |arn: &str| aws::Role { arn: arn.to_owned(), session_name: "jetway".to_owned(), external_id: None };
         aws::Login { keys, roles: roles.map(role).collect() }
     }
 
     /// The limit for the unpacked size of layers that have so many bytes on disk or in the registry.
     pub(crate) fn allowance(&self, packed: u64) -> Allowance {
-        let most = set(self.max_unpacked_size.as_deref()).and_then(bytes);
+        let most = trimmed(self.max_unpacked_size.as_deref()).and_then(bytes);
         most.map_or_else(|| Allowance::of(packed), Allowance::up_to)
     }
 
@@ -295,7 +294,7 @@ impl Source {
     pub(crate) fn warn(&self, console: &Console) {
         // An empty var means that there are no credentials; a missing key may be a mistake.
         let has_password = self.password.as_ref().is_some_and(|password| !password.is_empty());
-        let half = match (set(self.username.as_deref()), &self.username, &self.password) {
+        let half = match (trimmed(self.username.as_deref()), &self.username, &self.password) {
             (Some(_), _, None) => Some(("username", "password")),
             (_, None, Some(_)) if has_password => Some(("password", "username")),
             _ => None,

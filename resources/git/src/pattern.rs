@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn errors_say_what_is_wrong_with_a_pattern() {
-        let said = |result: Result<Pattern, String>| result.unwrap_err();
+        let messages = |result: Result<Pattern, String>| result.unwrap_err();
         for (pattern, expected) in [
             (r"\(a", r"has a `\(` without its `\)`"),
             (r"a\)", r"has a `\)` without its `\(`"),
@@ -174,17 +174,20 @@ mod tests {
             ("[[.ab.]]", "has a `[.` that is not followed by one character and `.]`"),
             (r"\(\(a\{1000\}\)\{1000\}\)\{1000\}", "repeats too much to be matched quickly"),
         ] {
-            assert_eq!(said(Pattern::regex(Dialect::Basic, pattern)), expected, "{pattern}");
+            assert_eq!(messages(Pattern::regex(Dialect::Basic, pattern)), expected, "{pattern}");
         }
         let class = "has the unknown class `[:word:]`; the known classes are alnum, alpha, ";
-        assert!(said(Pattern::regex(Dialect::Basic, "[[:word:]]")).starts_with(class));
-        assert!(said(Pattern::glob("[[:word:]]")).starts_with(class));
-        assert_eq!(said(Pattern::regex(Dialect::Extended, "a|*")), "has a repetition operator with nothing before it");
-        assert_eq!(said(Pattern::glob("[a")), "has a `[` without its `]`");
-        assert_eq!(said(Pattern::glob("a\\")), r"ends with a `\` that escapes nothing");
-        assert_eq!(said(Pattern::text(&"x".repeat(5000))), "is longer than 4096 bytes");
-        assert_eq!(said(Pattern::regex(Dialect::Extended, &"(".repeat(2000))), "has a `(` without its `)`");
+        assert!(messages(Pattern::regex(Dialect::Basic, "[[:word:]]")).starts_with(class));
+        assert!(messages(Pattern::glob("[[:word:]]")).starts_with(class));
+        assert_eq!(
+            messages(Pattern::regex(Dialect::Extended, "a|*")),
+            "has a repetition operator with nothing before it"
+        );
+        assert_eq!(messages(Pattern::glob("[a")), "has a `[` without its `]`");
+        assert_eq!(messages(Pattern::glob("a\\")), r"ends with a `\` that escapes nothing");
+        assert_eq!(messages(Pattern::text(&"x".repeat(5000))), "is longer than 4096 bytes");
+        assert_eq!(messages(Pattern::regex(Dialect::Extended, &"(".repeat(2000))), "has a `(` without its `)`");
         let deep = format!("{}a{}", "(".repeat(2000), ")".repeat(2000));
-        assert_eq!(said(Pattern::regex(Dialect::Extended, &deep)), "is nested too deeply");
+        assert_eq!(messages(Pattern::regex(Dialect::Extended, &deep)), "is nested too deeply");
     }
 }

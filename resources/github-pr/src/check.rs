@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::changed_files::{self, PathFilter};
 use crate::gitea;
-use crate::listing::{Given, Head, Listing};
+use crate::listing::{GivenVersion, Head, Listing};
 use crate::memory::{Memory, Past};
 use crate::source::{Source, State};
 use crate::version::Version;
@@ -118,7 +118,7 @@ async fn selected(github: &GitHub<'_>, source: &Source, memory: &mut Memory, hea
 }
 
 /// The time before which no head is new, because the given version's commit became a head later. `None` if it is not known.
-fn since(given: &Version, known: Option<&Given>) -> Option<Timestamp> {
+fn since(given: &Version, known: Option<&GivenVersion>) -> Option<Timestamp> {
     // The clock of the committer may be wrong by years.
     let committed = time(&given.committed).filter(|committed| *committed <= Timestamp::now());
     let since = committed.into_iter().chain(known.map(|known| known.since)).max()?;

@@ -9,7 +9,7 @@ use jetway_github::gitea::{self, PullRequest};
 use jetway_github::server::escape_value;
 use jiff::Timestamp;
 
-use crate::listing::{Given, Head, Label, Listing, Nodes, is_enough};
+use crate::listing::{GivenVersion, Head, Label, Listing, Nodes, is_enough};
 use crate::memory::Memory;
 use crate::metadata::{self, Author, Commit, Login};
 use crate::source::{NO_ROLES, Source, State};
@@ -67,7 +67,7 @@ pub(crate) async fn listing(
         Some(number) if until.is_none() && listed(number).is_none() => gitea::pull_request(github, number).await?,
         number => number.and_then(listed),
     };
-    let given = given.zip(found).map(|(version, pull)| Given {
+    let given = given.zip(found).map(|(version, pull)| GivenVersion {
         is_head: version.commit.eq_ignore_ascii_case(&pull.head.sha),
         since: pull.created_at.0,
     });

@@ -62,7 +62,7 @@ impl Head {
 
 /// The pull request of a version that a check was given.
 #[derive(Debug, Clone)]
-pub(crate) struct Given {
+pub(crate) struct GivenVersion {
     /// Whether the version's commit is still the head.
     pub(crate) is_head: bool,
     /// The earliest time at which the commit can have become the head, according to the server.
@@ -75,7 +75,7 @@ pub(crate) struct Listing {
     /// Sorted by their last update, newest first.
     pub(crate) heads: Vec<Head>,
     /// The pull request of the given version, if it still exists.
-    pub(crate) given: Option<Given>,
+    pub(crate) given: Option<GivenVersion>,
 }
 
 impl Listing {
@@ -283,13 +283,13 @@ struct AfterCommit {
 }
 
 impl GivenPullRequest {
-    fn of(self, version: &Version) -> Given {
+    fn of(self, version: &Version) -> GivenVersion {
         let is = |oid: &str| version.commit.eq_ignore_ascii_case(oid);
         let pushed = self.timeline_items.nodes.into_iter().filter_map(|push| {
             let is_head = push.after_commit.is_some_and(|commit| is(&commit.oid));
             push.created_at.filter(|_| is_head).map(|time| time.0)
         });
         let since = pushed.fold(self.created_at.0, Ord::max);
-        Given { is_head: is(&self.head_ref_oid), since }
+        GivenVersion { is_head: is(&self.head_ref_oid), since }
     }
 }

@@ -1,13 +1,11 @@
 //! The `params` of a get step and of a put step.
 
-use jetway::{Parameters, Problems};
+use jetway::{Parameters, Problems, trimmed};
 use jetway_git_client::checkout::submodules::{self, AllOrNone};
 use jetway_github::context_name::Contexts;
 use jetway_github::state::require_state;
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-use crate::source::given;
 
 /// The `params` of a get step.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -47,7 +45,7 @@ impl Parameters for GetParams {
         if let (Some(depth), Some(alias)) = (self.git_depth, self.git_dot_depth)
             && depth != alias
         {
-            problems.add("git.depth", "must have the same value as `git_depth`, of which it is an alias");
+            problems.add("git.depth", "is an alias of `git_depth`, but has a different value");
         }
     }
 }
@@ -142,11 +140,11 @@ impl Parameters for PutParams {
         } else {
             problems.require_input("path", &self.path);
         }
-        if let Some(status) = given(self.status.as_ref()) {
+        if let Some(status) = trimmed(self.status.as_ref()) {
             require_state(problems, "status", status);
         }
         for (key, path) in [("description_file", &self.description_file), ("comment_file", &self.comment_file)] {
-            if let Some(path) = given(path.as_ref()) {
+            if let Some(path) = trimmed(path.as_ref()) {
                 problems.require_input(key, path);
             }
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, BuildMetadata, Context, Metadata, Response, Result, UnknownVariables};
+use jetway::{Advise as _, BuildMetadata, Context, Metadata, Response, Result, UnknownVariables, trimmed};
 use jetway_github::access::is_commit_hash;
 use jetway_github::address::is_page;
 use jetway_github::checkout::{self, PullRequest, require_repository};
@@ -21,7 +21,7 @@ use crate::gitea;
 use crate::head::complete;
 use crate::metadata::files_of;
 use crate::params::PutParams;
-use crate::source::{Source, given};
+use crate::source::Source;
 use crate::version::{NO_PULL_REQUEST, Version};
 
 /// Runs a put.
@@ -80,7 +80,7 @@ impl Plan {
         Ok(Self {
             metadata,
             statuses: texts.statuses()?,
-            comments: texts.common.comments(given(params.comment.as_ref()), given(params.comment_file.as_ref()))?,
+            comments: texts.common.comments(trimmed(params.comment.as_ref()), trimmed(params.comment_file.as_ref()))?,
             deletes_comments: params.delete_previous_comments,
             version,
         })
@@ -144,11 +144,11 @@ struct Texts<'p> {
 
 impl Texts<'_> {
     fn statuses(&self) -> Result<Vec<PlannedStatus>> {
-        let Some(typed) = given(self.params.status.as_ref()) else { return Ok(Vec::new()) };
+        let Some(typed) = trimmed(self.params.status.as_ref()) else { return Ok(Vec::new()) };
         let state = State::parse(typed).ok_or_else(|| anyhow!("`{typed}` is not a status"))?;
         let description = self.common.without_emoji("description", &self.description(typed)?);
         let (description, target_url) = (fit(&description), self.target_url());
-        let own = self.params.context.as_ref().map(Contexts::given).unwrap_or_default();
+        let own = self.params.context.as_ref().map(Contexts::non_empty).unwrap_or_default();
         let contexts = if own.is_empty() { vec![context_name::DEFAULT] } else { own };
         let planned = contexts.into_iter().map(|context| PlannedStatus {
             context: self.context(context),
@@ -160,16 +160,16 @@ impl Texts<'_> {
     }
 
     fn context(&self, name: &str) -> String {
-        let base = given(self.params.base_context.as_ref()).unwrap_or(context_name::DEFAULT_BASE);
+        let base = trimmed(self.params.base_context.as_ref()).unwrap_or(context_name::DEFAULT_BASE);
         let name = context_name::join(base, &self.fill("context", name.trim()));
         self.common.without_emoji("context", &name)
     }
 
     fn description(&self, status: &str) -> Result<String> {
-        if let Some(file) = given(self.params.description_file.as_ref()) {
+        if let Some(file) = trimmed(self.params.description_file.as_ref()) {
             return self.common.inputs.text("description_file", file);
         }
-        Ok(match given(self.params.description.as_ref()) {
+        Ok(match trimmed(self.params.description.as_ref()) {
             Some(text) => text.to_owned(),
             None => format!("Concourse CI build {status}"),
         })
@@ -177,7 +177,7 @@ impl Texts<'_> {
 
     /// The page that statuses link to. A URL that GitHub would reject is left out.
     fn target_url(&self) -> Option<String> {
-        let page = match given(self.params.target_url.as_ref()) {
+        let page = match trimmed(self.params.target_url.as_ref()) {
             Some(text) => self.fill("target_url", text).trim().to_owned(),
             None => self.common.build.build_url()?,
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jetway::http::HttpSettings;
-use jetway::{Context, Parameters, Problems, Result, Secret};
+use jetway::{Context, Parameters, Problems, Result, Secret, trimmed};
 use jetway_git_client::source::git_crypt_key;
 use jetway_git_client::source::remote::{Remote, check_branch_name};
 use jetway_git_client::source::submodule_credentials::SubmoduleCredential;
@@ -222,16 +222,11 @@ fn read_timeout() -> u32 {
     60
 }
 
-/// The value of a key, unless it is empty: in pipelines, an empty text means "not set".
-pub(crate) fn given(value: Option<&String>) -> Option<&str> {
-    value.map(|text| text.trim()).filter(|text| !text.is_empty())
-}
-
 impl Source {
     /// `OWNER/NAME`.
     pub(crate) fn repository(&self) -> &str {
         if self.repository.trim().is_empty() {
-            given(self.repo.as_ref()).unwrap_or_default()
+            trimmed(self.repo.as_ref()).unwrap_or_default()
         } else {
             self.repository.trim()
         }
@@ -244,12 +239,12 @@ impl Source {
 
     /// The URL of the REST API, without a trailing slash.
     fn api(&self) -> &str {
-        given(self.api_endpoint.as_ref()).unwrap_or(self.v3_endpoint.trim()).trim_end_matches('/')
+        trimmed(self.api_endpoint.as_ref()).unwrap_or(self.v3_endpoint.trim()).trim_end_matches('/')
     }
 
     /// The base branch of the pull requests.
     pub(crate) fn base_branch(&self) -> Option<&str> {
-        given(self.base_branch.as_ref()).or_else(|| given(self.base.as_ref()))
+        trimmed(self.base_branch.as_ref()).or_else(|| trimmed(self.base.as_ref()))
     }
 
     /// The labels to filter by: a pull request needs at least one of them. Empty if it needs none.
@@ -288,7 +283,7 @@ impl Source {
 
     /// The address of the repository for git.
     pub(crate) fn git_address(&self) -> String {
-        match given(self.uri.as_ref()) {
+        match trimmed(self.uri.as_ref()) {
             Some(uri) => uri.to_owned(),
             None => format!("{}/{}.git", server_of(self.api()), self.repository()),
         }
@@ -304,8 +299,8 @@ impl Source {
         Access {
             type_name: "github-pr",
             api: self.api().to_owned(),
-            endpoint_key: if given(self.api_endpoint.as_ref()).is_some() { "api_endpoint" } else { "v3_endpoint" },
-            graphql: given(self.v4_endpoint.as_ref()).map(str::to_owned),
+            endpoint_key: if trimmed(self.api_endpoint.as_ref()).is_some() { "api_endpoint" } else { "v3_endpoint" },
+            graphql: trimmed(self.v4_endpoint.as_ref()).map(str::to_owned),
             repository: self.repository().to_owned(),
             access_token: self.access_token.clone(),
             app_id: self.app_id.clone(),
@@ -360,14 +355,14 @@ impl Source {
                 problems.add(key, format!("expected `OWNER/NAME`, found `{repository}`"));
             }
             repository => {
-                if let Some(alias) = given(self.repo.as_ref())
+                if let Some(alias) = trimmed(self.repo.as_ref())
                     && !alias.eq_ignore_ascii_case(repository)
                 {
-                    problems.add("repo", "must have the same value as `repository`, of which it is an alias");
+                    problems.add("repo", "is an alias of `repository`, but has a different value");
                 }
             }
         }
-        if let Some(uri) = given(self.uri.as_ref()) {
+        if let Some(uri) = trimmed(self.uri.as_ref()) {
             let remote = Remote::parse(uri);
             if let Err(problem) = remote.check_format() {
                 problems.add("uri", problem);
@@ -390,7 +385,7 @@ impl Parameters for Source {
             problems.add("authorship_restriction", NO_ROLES);
         }
         for (key, branch) in [("base_branch", &self.base_branch), ("base", &self.base)] {
-            if let Some(branch) = given(branch.as_ref())
+            if let Some(branch) = trimmed(branch.as_ref())
                 && let Err(problem) = check_branch_name(branch)
             {
                 problems.add(key, problem);
@@ -415,7 +410,7 @@ impl Parameters for Source {
     }
 
     fn hidden_secrets(&self) -> Vec<String> {
-        let remote = given(self.uri.as_ref()).map(Remote::parse);
+        let remote = trimmed(self.uri.as_ref()).map(Remote::parse);
         let of_uri = remote.into_iter().flat_map(|remote| [remote.user, remote.password]).flatten();
         self.http().hidden_secrets().into_iter().chain(of_uri).collect()
     }

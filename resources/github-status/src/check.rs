@@ -7,8 +7,8 @@ use crate::deployment;
 use crate::github::GitHub;
 use crate::source::{Followed, Source};
 use crate::version::Version;
-use jetway_github::answer::{PullRequest, Status, counts_from};
-use jetway_github::refusal::{NotApiResponse, is_gone};
+use jetway_github::error_response::{NotApiResponse, is_gone};
+use jetway_github::responses::{PullRequest, Status, counts_from};
 use jetway_github::server::escape_value;
 use jetway_github::state::State;
 use jetway_github::with_api;
@@ -33,7 +33,7 @@ async fn statuses(github: &GitHub<'_>, known: Option<Version>) -> Result<Vec<Ver
     let known = known.filter(|version| version.deployment.is_none());
     let known = known.as_ref().and_then(|version| {
         let status = version.status.as_ref()?.parse().ok()?;
-        Some(Known { version, status })
+        Some(KnownStatus { version, status })
     });
     match github.source().followed() {
         Followed::Commit(commit) => of_commit(github, commit, known).await,
@@ -50,12 +50,12 @@ async fn statuses(github: &GitHub<'_>, known: Option<Version>) -> Result<Vec<Ver
 
 /// The version that was given to the check, and its status.
 #[derive(Clone, Copy)]
-struct Known<'v> {
+struct KnownStatus<'v> {
     version: &'v Version,
     status: u64,
 }
 
-impl Known<'_> {
+impl KnownStatus<'_> {
     /// Whether this is the known status. The id alone is ambiguous on Gitea, which numbers the statuses of each commit from 1.
     fn is(self, commit: &str, status: &Status) -> bool {
         self.status == status.id && self.version.commit.eq_ignore_ascii_case(commit)
@@ -63,7 +63,7 @@ impl Known<'_> {
 }
 
 /// The versions of the commit that `reference` resolves to.
-async fn of_commit(github: &GitHub<'_>, reference: &str, known: Option<Known<'_>>) -> Result<Vec<Version>> {
+async fn of_commit(github: &GitHub<'_>, reference: &str, known: Option<KnownStatus<'_>>) -> Result<Vec<Version>> {
     let found = StatusSearch::run(github, reference, known).await?;
     let versions = found.statuses.iter().rev().map(|(commit, status)| Version::of_status(commit, status.id));
     let (Some(known), false) = (known, found.has_known) else { return Ok(versions.collect()) };
@@ -73,7 +73,11 @@ async fn of_commit(github: &GitHub<'_>, reference: &str, known: Option<Known<'_>
 }
 
 /// The versions of the head commits of open pull requests.
-async fn of_pull_requests(github: &GitHub<'_>, base: Option<&str>, known: Option<Known<'_>>) -> Result<Vec<Version>> {
+async fn of_pull_requests(
+    github: &GitHub<'_>,
+    base: Option<&str>,
+    known: Option<KnownStatus<'_>>,
+) -> Result<Vec<Version>> {
     let base = base.map(|base| format!("&base={}", escape_value(base))).unwrap_or_default();
     let requests: Vec<PullRequest> =
         github.list(github.of_repository("pulls"), &format!("state=open{base}")).all().await?;
@@ -116,7 +120,7 @@ struct StatusSearch {
 
 impl StatusSearch {
     /// Reads pages until the known status is found, or until the first match if no status is known.
-    async fn run(github: &GitHub<'_>, reference: &str, known: Option<Known<'_>>) -> Result<Self> {
+    async fn run(github: &GitHub<'_>, reference: &str, known: Option<KnownStatus<'_>>) -> Result<Self> {
         let source = github.source();
         let mut found = Self { statuses: Vec::new(), has_known: false };
         let mut gate = source.gate.as_ref().map(|gate| (gate, false));
@@ -167,7 +171,7 @@ impl StatusSearch {
 }
 
 /// Finds the known status, if GitHub still has it.
-async fn find_known(github: &GitHub<'_>, known: Known<'_>) -> Result<Option<Status>> {
+async fn find_known(github: &GitHub<'_>, known: KnownStatus<'_>) -> Result<Option<Status>> {
     if !jetway_github::access::is_commit_hash(&known.version.commit) {
         return Ok(None);
     }

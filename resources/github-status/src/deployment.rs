@@ -11,11 +11,11 @@ use crate::params::DeploymentParams;
 use crate::source::{DeploymentGate, Followed};
 use crate::texts::Texts;
 use crate::version::Version;
-use jetway_github::answer::{self, User, counts_from};
 use jetway_github::description::fit;
+use jetway_github::error_response::is_gone;
 use jetway_github::github::Pages;
 use jetway_github::lenient;
-use jetway_github::refusal::is_gone;
+use jetway_github::responses::{self, User, counts_from};
 use jetway_github::server::escape_value;
 use jetway_github::state::{State, deployment_state};
 
@@ -38,7 +38,7 @@ pub(crate) struct Deployment {
     pub(crate) created_at: String,
     #[serde(deserialize_with = "lenient::text_or_empty")]
     pub(crate) updated_at: String,
-    #[serde(deserialize_with = "answer::user")]
+    #[serde(deserialize_with = "responses::user")]
     pub(crate) creator: Option<User>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct DeploymentStatus {
     pub(crate) created_at: String,
     #[serde(deserialize_with = "lenient::text_or_empty")]
     pub(crate) updated_at: String,
-    #[serde(deserialize_with = "answer::user")]
+    #[serde(deserialize_with = "responses::user")]
     pub(crate) creator: Option<User>,
 }
 

@@ -12,9 +12,9 @@ use crate::github::GitHub;
 use crate::source::Source;
 use crate::version::Version;
 use jetway_github::access::is_commit_hash;
-use jetway_github::answer::counts_from;
 use jetway_github::comments::Comment;
-use jetway_github::refusal::is_gone;
+use jetway_github::error_response::is_gone;
+use jetway_github::responses::counts_from;
 use jetway_github::state::State;
 use jetway_github::with_api;
 

@@ -1,6 +1,6 @@
 //! The `params` of a put step.
 
-use jetway::{Parameters, Problems};
+use jetway::{Parameters, Problems, non_empty};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -98,7 +98,7 @@ pub struct StatusParams {
 impl Params {
     /// `state`, by either name.
     pub(crate) fn state(&self) -> Option<&str> {
-        given(self.state.as_ref()).or_else(|| given(self.status.as_ref()))
+        non_empty(self.state.as_ref()).or_else(|| non_empty(self.status.as_ref()))
     }
 
     /// Whether there is something to do besides setting a status.
@@ -107,13 +107,13 @@ impl Params {
     }
 
     fn wants_comments(&self) -> bool {
-        given(self.comment.as_ref()).or_else(|| given(self.comment_file.as_ref())).is_some()
+        non_empty(self.comment.as_ref()).or_else(|| non_empty(self.comment_file.as_ref())).is_some()
     }
 }
 
 impl Parameters for Params {
     fn rules(&self, problems: &mut Problems) {
-        match (given(self.commit.as_ref()), given(self.path.as_ref())) {
+        match (non_empty(self.commit.as_ref()), non_empty(self.path.as_ref())) {
             (Some(_), Some(_)) => problems.add("path", "excludes `commit`: both keys name the commit"),
             // Means the only checkout in the inputs, which are not known yet.
             (None, None) => {}
@@ -121,7 +121,7 @@ impl Parameters for Params {
             (Some(commit), None) => problems.require_input("commit", commit),
             (None, Some(path)) => problems.require_input("path", path),
         }
-        let states = [("state", given(self.state.as_ref())), ("status", given(self.status.as_ref()))];
+        let states = [("state", non_empty(self.state.as_ref())), ("status", non_empty(self.status.as_ref()))];
         for (key, state) in states {
             if let Some(state) = state {
                 require_state(problems, key, state);
@@ -130,7 +130,7 @@ impl Parameters for Params {
         if let [(_, Some(state)), (_, Some(status))] = states
             && State::parse(state) != State::parse(status)
         {
-            problems.add("status", "must have the same value as `state`, of which it is an alias");
+            problems.add("status", "is an alias of `state`, but has a different value");
         }
         let paths = [
             ("description_file", &self.description_file),
@@ -139,15 +139,15 @@ impl Parameters for Params {
             ("comment_file", &self.comment_file),
         ];
         for (key, path) in paths {
-            if let Some(path) = given(path.as_ref()) {
+            if let Some(path) = non_empty(path.as_ref()) {
                 problems.require_input(key, path);
             }
         }
         for (index, status) in self.statuses.iter().enumerate() {
-            if let Some(state) = given(status.state.as_ref()) {
+            if let Some(state) = non_empty(status.state.as_ref()) {
                 require_state(problems, &format!("statuses[{index}].state"), state);
             }
-            if let Some(path) = given(status.description_file.as_ref()) {
+            if let Some(path) = non_empty(status.description_file.as_ref()) {
                 problems.require_input(&format!("statuses[{index}].description_file"), path);
             }
         }
@@ -160,11 +160,6 @@ impl Parameters for Params {
             deployment.rules(problems);
         }
     }
-}
-
-/// The value of a key, unless it is empty: in pipelines, an empty text means "not set".
-pub(crate) fn given(value: Option<&String>) -> Option<&str> {
-    value.map(String::as_str).filter(|text| !text.trim().is_empty())
 }
 
 /// A deployment to create or continue, and its status.

@@ -15,10 +15,10 @@ use crate::source::Source;
 use crate::subject::Subject;
 use crate::texts::Texts;
 use crate::version::Version;
-use jetway_github::answer::Status;
 use jetway_github::comments;
+use jetway_github::error_response::has_status_and_message;
 use jetway_github::inputs::Inputs;
-use jetway_github::refusal::has_status_and_message;
+use jetway_github::responses::Status;
 use jetway_github::status::PlannedStatus;
 use jetway_github::with_api;
 

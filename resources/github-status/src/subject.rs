@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Result};
+use jetway::{Advise as _, Result, non_empty};
 
-use crate::params::{Params, given};
+use crate::params::Params;
 use crate::source::Source;
 use jetway_github::access::is_commit_hash;
 use jetway_github::checkout::{self, PullRequest, require_repository};
@@ -34,7 +34,7 @@ pub(crate) struct Subject {
 impl Subject {
     /// Finds the commit from the params. A checkout of another repository is an error.
     pub(crate) fn find(inputs: &Inputs, source: &Source, params: &Params) -> Result<Self> {
-        match (given(params.path.as_ref()), given(params.commit.as_ref())) {
+        match (non_empty(params.path.as_ref()), non_empty(params.commit.as_ref())) {
             (Some(path), _) => Self::of_path(inputs, source, path),
             (None, Some(commit)) => Self::of_commit(inputs, source, commit.trim()),
             (None, None) => Self::of_only_checkout(inputs, source),

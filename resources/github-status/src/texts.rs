@@ -2,9 +2,9 @@
 //!
 //! If an optional field (description, URL) is invalid, the status is set without it, with a warning.
 
-use jetway::{Advise as _, BuildMetadata, Result, UnknownVariables, anyhow};
+use jetway::{Advise as _, BuildMetadata, Result, UnknownVariables, anyhow, non_empty};
 
-use crate::params::{Params, StatusParams, given};
+use crate::params::{Params, StatusParams};
 use crate::source::Source;
 use crate::subject::Manner;
 use jetway_github::address;
@@ -51,22 +51,22 @@ impl Texts<'_> {
     /// Builds one status for each context of an entry. Keys that the entry does not set are taken from the params. `at`
     /// is the path of its keys.
     fn status(&self, one: &StatusParams, at: &str, target_url: Option<&str>) -> Result<Vec<PlannedStatus>> {
-        let typed = given(one.state.as_ref()).or_else(|| self.params.state());
+        let typed = non_empty(one.state.as_ref()).or_else(|| self.params.state());
         let state = typed.and_then(State::parse).or_else(|| self.state_of_build());
         let state = state.ok_or_else(|| {
             anyhow!("the state to set is not known").hint(
                 "set `state`; it defaults to `BUILD_STATUS`, which Concourse sets in `on_success`, `on_failure`, `on_abort` and `on_error`, but not in `ensure`",
             )
         })?;
-        let target_url = match given(one.target_url.as_ref()) {
+        let target_url = match non_empty(one.target_url.as_ref()) {
             Some(url) => self.page(&format!("{at}target_url"), url),
             None => target_url.map(str::to_owned),
         };
         let mut description = None;
-        if let Some(file) = given(one.description_file.as_ref()) {
+        if let Some(file) = non_empty(one.description_file.as_ref()) {
             description = self.file(&format!("{at}description_file"), file)?;
         }
-        let description = match (description, given(one.description.as_ref())) {
+        let description = match (description, non_empty(one.description.as_ref())) {
             (Some(text), _) => text,
             (None, Some(text)) => text.to_owned(),
             (None, None) => self.description(typed.unwrap_or(state.word()))?,
@@ -86,9 +86,9 @@ impl Texts<'_> {
     }
 
     fn context_names(&self, one: &StatusParams) -> Vec<String> {
-        let own = match given(one.context.as_ref()) {
+        let own = match non_empty(one.context.as_ref()) {
             Some(context) => vec![context],
-            None => self.params.context.as_ref().map(Contexts::given).unwrap_or_default(),
+            None => self.params.context.as_ref().map(Contexts::non_empty).unwrap_or_default(),
         };
         if own.is_empty() {
             return vec![self.context_name(one, None)];
@@ -104,7 +104,7 @@ impl Texts<'_> {
         let of_source = self.source.own_context().map(str::to_owned);
         // As in the `cogito` resource, the job's name is the context if only a prefix is set.
         let of_job = || self.build.job_name.clone().filter(|_| self.source.names_contexts_by_job());
-        let base = given(one.base_context.as_ref()).or_else(|| given(self.params.base_context.as_ref()));
+        let base = non_empty(one.base_context.as_ref()).or_else(|| non_empty(self.params.base_context.as_ref()));
         let (base, name) = match (self.manner, own, of_source.or_else(of_job)) {
             (Manner::PullRequest, Some(own), _) => (base.or(Some(context_name::DEFAULT_BASE)), own),
             (Manner::PullRequest, None, None) => {
@@ -119,7 +119,7 @@ impl Texts<'_> {
             Some(base) => context_name::join(base, &name),
             None => name,
         };
-        let name = match given(self.source.context_prefix.as_ref()) {
+        let name = match non_empty(self.source.context_prefix.as_ref()) {
             Some(prefix) => format!("{prefix}/{name}"),
             None => name,
         };
@@ -128,15 +128,15 @@ impl Texts<'_> {
 
     fn description(&self, state: &str) -> Result<String> {
         let params = self.params;
-        if let Some(file) = given(params.description_file.as_ref())
+        if let Some(file) = non_empty(params.description_file.as_ref())
             && let Some(text) = self.file("description_file", file)?
         {
             return Ok(text);
         }
-        if let Some(text) = given(params.description.as_ref()) {
+        if let Some(text) = non_empty(params.description.as_ref()) {
             return Ok(text.to_owned());
         }
-        if let Some(file) = given(params.description_path.as_ref())
+        if let Some(file) = non_empty(params.description_path.as_ref())
             && let Some(text) = self.file("description_path", file)?
         {
             return Ok(text);
@@ -152,10 +152,10 @@ impl Texts<'_> {
         if self.source.omit_target_url {
             return Ok(None);
         }
-        if let Some(text) = given(self.params.target_url.as_ref()) {
+        if let Some(text) = non_empty(self.params.target_url.as_ref()) {
             return Ok(self.page("target_url", text));
         }
-        if let Some(file) = given(self.params.target_url_path.as_ref())
+        if let Some(file) = non_empty(self.params.target_url_path.as_ref())
             && let Some(text) = self.file("target_url_path", file)?
         {
             return Ok(self.page("target_url_path", &text));
@@ -190,7 +190,7 @@ impl Texts<'_> {
 
     /// A page's URL from the params, without variables, if GitHub accepts it.
     pub(crate) fn plain_page(&self, key: &str, text: Option<&String>) -> Option<String> {
-        let page = given(text)?.trim();
+        let page = non_empty(text)?.trim();
         let is_page = address::is_page(page);
         if !is_page {
             self.log.warn(format_args!("`{key}` is omitted: `{page}` is not an `https://` URL"));
@@ -215,7 +215,7 @@ impl Texts<'_> {
     }
 
     pub(crate) fn comments(&self) -> Result<Vec<String>> {
-        self.common().comments(given(self.params.comment.as_ref()), given(self.params.comment_file.as_ref()))
+        self.common().comments(non_empty(self.params.comment.as_ref()), non_empty(self.params.comment_file.as_ref()))
     }
 
     fn common(&self) -> PutTexts<'_> {

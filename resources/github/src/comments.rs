@@ -6,12 +6,12 @@ use jetway::{Advise as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::answer::{self, PullRequest, User};
 use crate::credentials::{app, as_app};
+use crate::error_response::{error_status, explained, is_gone};
 use crate::gitea::open_pull_request_of;
 use crate::github::GitHub;
 use crate::lenient;
-use crate::refusal::{error_status, explained, is_gone};
+use crate::responses::{self, PullRequest, User};
 
 /// A comment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub struct Comment {
     #[serde(deserialize_with = "lenient::text_or_empty")]
     pub updated_at: String,
     /// The author.
-    #[serde(deserialize_with = "answer::user")]
+    #[serde(deserialize_with = "responses::user")]
     pub user: Option<User>,
 }
 
@@ -95,7 +95,7 @@ async fn login(github: &GitHub<'_>) -> Result<String> {
         slug: String,
     }
     #[derive(Deserialize)]
-    struct Answer {
+    struct Author {
         data: Option<Data>,
     }
     #[derive(Deserialize)]
@@ -116,7 +116,7 @@ async fn login(github: &GitHub<'_>) -> Result<String> {
                 .request_to(&Method::POST, &github.server().graphql())
                 .json(&json!({ "query": "{ viewer { login } }" }))
                 .repeatable();
-            let answer: Answer = github.send(request).await?.json().await?;
+            let answer: Author = github.send(request).await?.json().await?;
             answer
                 .data
                 .map(|data| data.viewer.login)

@@ -21,7 +21,7 @@ pub enum Contexts {
 
 impl Contexts {
     /// The contexts, without empty ones.
-    pub fn given(&self) -> Vec<&str> {
+    pub fn non_empty(&self) -> Vec<&str> {
         let all = match self {
             Self::One(context) => std::slice::from_ref(context),
             Self::Several(contexts) => contexts,

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::access::Access;
 use crate::app::sign_jwt;
-use crate::refusal::explained;
+use crate::error_response::explained;
 use crate::server::Server;
 use crate::store::Login;
 

@@ -10,9 +10,9 @@ use jetway::http::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::User;
+use crate::error_response::is_gone;
 use crate::github::GitHub;
-use crate::refusal::is_gone;
+use crate::responses::User;
 use crate::time::Time;
 
 /// The maximum number of requests for a list: 10,000 pull requests with Gitea's default of 50 in a page.

@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Access, is_commit_hash};
-use crate::answer::Status;
 use crate::credentials::{self, Token};
+use crate::error_response::{ErrorResponse, NotApiResponse, error_status, explained};
 use crate::log::Log;
-use crate::refusal::{ErrorResponse, NotApiResponse, error_status, explained};
+use crate::responses::Status;
 use crate::server::{Server, escape_path};
 use crate::store::CachedPage;
 

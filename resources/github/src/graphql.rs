@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::access::Hints;
+use crate::error_response::NotApiResponse;
 use crate::github::GitHub;
-use crate::refusal::NotApiResponse;
 
 /// The maximum number of attempts, if the response is cut off or the rate limit is used up.
 const MAX_ATTEMPTS: u32 = 3;

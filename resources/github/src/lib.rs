@@ -5,13 +5,13 @@
 
 pub mod access;
 pub mod address;
-pub mod answer;
 mod app;
 pub mod checkout;
 pub mod comments;
 pub mod context_name;
 mod credentials;
 pub mod description;
+pub mod error_response;
 pub mod gitea;
 pub mod github;
 pub mod graphql;
@@ -19,8 +19,8 @@ pub mod inputs;
 pub mod lenient;
 pub mod log;
 pub mod put_texts;
-pub mod refusal;
 mod remote;
+pub mod responses;
 pub mod server;
 pub mod state;
 pub mod status;

@@ -4,9 +4,9 @@ use jetway::http::{Method, StatusCode};
 use jetway::{Error, Result};
 use serde_json::{Map, Value, json};
 
-use crate::answer::Status;
+use crate::error_response::has_status_and_message;
 use crate::github::GitHub;
-use crate::refusal::has_status_and_message;
+use crate::responses::Status;
 use crate::state::State;
 
 /// A status to set.

@@ -1,13 +1,12 @@
 //! check: lists the deployed revisions of the release.
 
-use jetway::{Advise as _, Context, Result, anyhow, nearest};
+use jetway::{Advise as _, Context, Result, anyhow, nearest, trimmed};
 
 use crate::cluster::kubernetes::Kubernetes;
 use crate::records::Records;
 use crate::source::Source;
 use crate::source::name;
 use crate::source::status::Status;
-use crate::source::text::non_empty;
 use crate::version::Version;
 
 /// Returns the versions from `version` on, oldest first; only the latest one without a `version`.
@@ -66,7 +65,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
 fn release<'s>(source: &'s Source, version: Option<&'s Version>) -> Option<&'s str> {
     let of_version = version.map(|version| version.release.as_str());
     let legal = of_version.filter(|name| name::release(name).is_ok());
-    non_empty(source.release.as_ref()).or(legal)
+    trimmed(source.release.as_ref()).or(legal)
 }
 
 async fn missing(records: &Records<'_>, release: &str, namespace: &str) -> jetway::Error {

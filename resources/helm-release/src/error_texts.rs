@@ -33,9 +33,9 @@ pub enum KnownError {
     FailedRevision,
 }
 
-/// A text by which an error is recognised.
+/// A text by which an error is recognised. It is not the SDK's type: the versions of helm select the rows, and one row has one meaning.
 #[derive(Debug, Clone, Copy)]
-pub struct ErrorText {
+pub struct HelmErrorText {
     /// The error.
     pub error: KnownError,
     /// The parts of the message, all of which it contains.
@@ -51,69 +51,69 @@ pub(crate) const NOT_DELETED_HELM_3: &str = "uninstall: Failed to delete release
 pub(crate) const NOT_DELETED_HELM_4: &str = "msg=\"uninstall: Failed to delete release\" error=";
 
 /// All texts.
-pub const ERROR_TEXTS: &[ErrorText] = &[
+pub const ERROR_TEXTS: &[HelmErrorText] = &[
     // The API server's message, and that of helm around it. helm 3 does not apply objects on the server.
-    ErrorText { error: KnownError::FieldConflict, parts: &["conflict with ", "Apply failed with"], helm: &[4] },
-    ErrorText { error: KnownError::FieldConflict, parts: &["conflict with ", "conflict occurred"], helm: &[4] },
-    ErrorText { error: KnownError::ForeignObject, parts: &["invalid ownership metadata"], helm: &[3, 4] },
-    ErrorText {
+    HelmErrorText { error: KnownError::FieldConflict, parts: &["conflict with ", "Apply failed with"], helm: &[4] },
+    HelmErrorText { error: KnownError::FieldConflict, parts: &["conflict with ", "conflict occurred"], helm: &[4] },
+    HelmErrorText { error: KnownError::ForeignObject, parts: &["invalid ownership metadata"], helm: &[3, 4] },
+    HelmErrorText {
         error: KnownError::ForeignObject,
         parts: &["cannot be imported into the current release"],
         helm: &[3, 4],
     },
     // Kubernetes says "must have at most" or "may not be more than", depending on its version.
-    ErrorText { error: KnownError::TooLarge, parts: &["Too long: m", "1048576"], helm: &[3, 4] },
-    ErrorText { error: KnownError::TooLarge, parts: &["etcdserver: request is too large"], helm: &[3, 4] },
-    ErrorText { error: KnownError::TooLarge, parts: &["Request entity too large"], helm: &[3, 4] },
-    ErrorText { error: KnownError::UnknownKind, parts: &["no matches for kind"], helm: &[3, 4] },
-    ErrorText { error: KnownError::UnknownKind, parts: &["ensure CRDs are installed first"], helm: &[3, 4] },
-    ErrorText {
+    HelmErrorText { error: KnownError::TooLarge, parts: &["Too long: m", "1048576"], helm: &[3, 4] },
+    HelmErrorText { error: KnownError::TooLarge, parts: &["etcdserver: request is too large"], helm: &[3, 4] },
+    HelmErrorText { error: KnownError::TooLarge, parts: &["Request entity too large"], helm: &[3, 4] },
+    HelmErrorText { error: KnownError::UnknownKind, parts: &["no matches for kind"], helm: &[3, 4] },
+    HelmErrorText { error: KnownError::UnknownKind, parts: &["ensure CRDs are installed first"], helm: &[3, 4] },
+    HelmErrorText {
         error: KnownError::UnknownKindOfDeployedRevision,
         parts: &["no matches for kind", "current release manifest"],
         helm: &[3, 4],
     },
-    ErrorText {
+    HelmErrorText {
         error: KnownError::UnknownKindOfDeployedRevision,
         parts: &["no matches for kind", "for delete"],
         helm: &[3, 4],
     },
-    ErrorText { error: KnownError::ImmutableField, parts: &["field is immutable"], helm: &[3, 4] },
-    ErrorText { error: KnownError::ImmutableField, parts: &["Forbidden: updates to "], helm: &[3, 4] },
-    ErrorText { error: KnownError::MissingNamespace, parts: &["namespaces \"", "\" not found"], helm: &[3, 4] },
-    ErrorText {
+    HelmErrorText { error: KnownError::ImmutableField, parts: &["field is immutable"], helm: &[3, 4] },
+    HelmErrorText { error: KnownError::ImmutableField, parts: &["Forbidden: updates to "], helm: &[3, 4] },
+    HelmErrorText { error: KnownError::MissingNamespace, parts: &["namespaces \"", "\" not found"], helm: &[3, 4] },
+    HelmErrorText {
         error: KnownError::Locked,
         parts: &["another operation (install/upgrade/rollback) is in progress"],
         helm: &[3, 4],
     },
     // Another operation has created the record first: that of the next revision, or that of the first one.
-    ErrorText { error: KnownError::Locked, parts: &["release: already exists"], helm: &[3, 4] },
-    ErrorText { error: KnownError::Locked, parts: &["cannot re-use a name that is still in use"], helm: &[3] },
-    ErrorText { error: KnownError::Locked, parts: &["cannot reuse a name that is still in use"], helm: &[4] },
-    ErrorText {
+    HelmErrorText { error: KnownError::Locked, parts: &["release: already exists"], helm: &[3, 4] },
+    HelmErrorText { error: KnownError::Locked, parts: &["cannot re-use a name that is still in use"], helm: &[3] },
+    HelmErrorText { error: KnownError::Locked, parts: &["cannot reuse a name that is still in use"], helm: &[4] },
+    HelmErrorText {
         error: KnownError::AtomicRollbackFailed,
         parts: &["an error occurred while rolling back the release"],
         helm: &[3, 4],
     },
-    ErrorText {
+    HelmErrorText {
         error: KnownError::AtomicRollbackFailed,
         parts: &["an error occurred while uninstalling the release"],
         helm: &[3, 4],
     },
     // The digest of a lock file is wrong, or the chart in a local directory has another version than the lock file.
-    ErrorText {
+    HelmErrorText {
         error: KnownError::ChartLockOutOfSync,
         parts: &["is out of sync with the dependencies file"],
         helm: &[3, 4],
     },
-    ErrorText { error: KnownError::ChartLockOutOfSync, parts: &["can't get a valid version for"], helm: &[3, 4] },
-    ErrorText { error: KnownError::NotDeleted, parts: &[NOT_DELETED_HELM_3], helm: &[3] },
-    ErrorText { error: KnownError::NotDeleted, parts: &[NOT_DELETED_HELM_4], helm: &[4] },
-    ErrorText { error: KnownError::FailedRevision, parts: &["Release \"", "\" failed: "], helm: &[3, 4] },
-    ErrorText { error: KnownError::FailedRevision, parts: &["Upgrade \"", "\" failed: "], helm: &[3, 4] },
-    ErrorText { error: KnownError::FailedRevision, parts: &["Rollback \"", "\" failed: "], helm: &[3, 4] },
+    HelmErrorText { error: KnownError::ChartLockOutOfSync, parts: &["can't get a valid version for"], helm: &[3, 4] },
+    HelmErrorText { error: KnownError::NotDeleted, parts: &[NOT_DELETED_HELM_3], helm: &[3] },
+    HelmErrorText { error: KnownError::NotDeleted, parts: &[NOT_DELETED_HELM_4], helm: &[4] },
+    HelmErrorText { error: KnownError::FailedRevision, parts: &["Release \"", "\" failed: "], helm: &[3, 4] },
+    HelmErrorText { error: KnownError::FailedRevision, parts: &["Upgrade \"", "\" failed: "], helm: &[3, 4] },
+    HelmErrorText { error: KnownError::FailedRevision, parts: &["Rollback \"", "\" failed: "], helm: &[3, 4] },
 ];
 
-impl ErrorText {
+impl HelmErrorText {
     /// Whether the output contains this text.
     pub fn is_in(&self, output: &str) -> bool {
         self.parts.iter().all(|part| output.contains(part))
@@ -136,7 +136,7 @@ impl KnownError {
         self.texts().any(|text| text.begins(description))
     }
 
-    fn texts(self) -> impl Iterator<Item = &'static ErrorText> {
+    fn texts(self) -> impl Iterator<Item = &'static HelmErrorText> {
         ERROR_TEXTS.iter().filter(move |text| text.error == self)
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Context, Metadata, Response, Result};
+use jetway::{Advise as _, Context, Metadata, Response, Result, trimmed};
 use serde_json::{Map, Value, json};
 
 use crate::cluster::kubernetes::Kubernetes;
@@ -12,7 +12,6 @@ use crate::records::Records;
 use crate::records::release::Release;
 use crate::source::Source;
 use crate::source::name;
-use crate::source::text::non_empty;
 use crate::version::Version;
 use crate::yaml;
 
@@ -48,7 +47,7 @@ pub(crate) async fn get(
         }
     }
     let kubernetes = Kubernetes::find(context, source).await?;
-    let namespace = non_empty(version.namespace.as_ref()).unwrap_or_else(|| source.namespace());
+    let namespace = trimmed(version.namespace.as_ref()).unwrap_or_else(|| source.namespace());
     let found = Records::new(&kubernetes, source.storage(), namespace).read(&version.release, revision).await?;
     let release = found.ok_or_else(|| {
         anyhow!(

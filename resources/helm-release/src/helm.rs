@@ -4,13 +4,12 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 
 use jetway::http::ProxyRelay;
-use jetway::{Command, Context, Result, anyhow, system_ca_bundle};
+use jetway::{Command, Context, Result, anyhow, system_ca_bundle, trimmed};
 
 use crate::cluster::connection::Cluster;
 use crate::source::Source;
 use crate::source::env_vars;
 use crate::source::storage::Storage;
-use crate::source::text::non_empty;
 
 /// The directory of helm's private files.
 const HOME: &str = "helm";
@@ -106,7 +105,7 @@ impl<'c> Helm<'c> {
             command = command.cleans_up_when_terminated();
         }
         // For repositories and registries; for the cluster, the proxy is in the kubeconfig.
-        if let Some(proxy) = non_empty(self.source.proxy.as_ref()) {
+        if let Some(proxy) = trimmed(self.source.proxy.as_ref()) {
             let proxy = self.relay.as_ref().map_or_else(|| proxy.to_owned(), ProxyRelay::address);
             command = command.env("HTTPS_PROXY", &proxy).env("HTTP_PROXY", &proxy);
         }

@@ -10,14 +10,13 @@ pub(crate) mod wait;
 
 use std::time::Duration;
 
-use jetway::{Parameters, Problems, Secret};
+use jetway::{Parameters, Problems, Secret, trimmed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::source::kubeconfig::Kubeconfig;
 use crate::source::plugin::holds_secret;
 use crate::source::registry::PrivateRegistries;
-use crate::source::text::{non_empty, non_empty_secret};
 use apply::ServerSideApply;
 use override_value::Override;
 use recovery::Recovery;
@@ -240,14 +239,14 @@ impl Parameters for Params {
             problems.require_input("values", file);
         }
         for (key, path) in [("kubeconfig_path", &self.kubeconfig_path), ("token_path", &self.token_path)] {
-            if let Some(path) = non_empty(path.as_ref()) {
+            if let Some(path) = trimmed(path.as_ref()) {
                 problems.require_input(key, path);
             }
         }
-        if let Some(program) = non_empty(self.post_renderer.as_ref()) {
+        if let Some(program) = trimmed(self.post_renderer.as_ref()) {
             problems.require_input("post_renderer", program);
         }
-        if let Some(text) = non_empty_secret(self.kubeconfig.as_ref())
+        if let Some(text) = Secret::non_empty(self.kubeconfig.as_ref())
             && let Err(problem) = Kubeconfig::parse(text.expose())
         {
             problems.add("kubeconfig", problem);
@@ -277,7 +276,7 @@ impl Parameters for Params {
     fn hidden_secrets(&self) -> Vec<String> {
         let mut secrets: Vec<String> = self.override_values.iter().flat_map(Override::secrets).collect();
         if let Some(Ok(kubeconfig)) =
-            non_empty_secret(self.kubeconfig.as_ref()).map(|text| Kubeconfig::parse(text.expose()))
+            Secret::non_empty(self.kubeconfig.as_ref()).map(|text| Kubeconfig::parse(text.expose()))
         {
             secrets.extend(kubeconfig.secrets());
         }
@@ -356,7 +355,7 @@ impl Params {
 
     fn deploy_rules(&self, problems: &mut Problems) {
         self.waiting_rules(problems);
-        if self.force && self.server_side_apply == Some(ServerSideApply::Wanted(true)) {
+        if self.force && self.server_side_apply == Some(ServerSideApply::Flag(true)) {
             problems.add("server_side_apply", "excludes `force`, with which helm replaces objects from the client");
         }
         if let Some(test) = &self.test {

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jetway::http::{ClientCertificate, HttpSettings, Url, authority_problem};
-use jetway::{Parameters, Problems, Secret};
+use jetway::{Parameters, Problems, Secret, trimmed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ use registry::PrivateRegistries;
 use repository::{Repositories, Repository, StableRepository};
 use status::Status;
 use storage::Storage;
-use text::{non_empty, non_empty_secret, pem};
+use text::pem;
 
 /// The minimum length of a variable that is masked.
 const MIN_MASKED_LENGTH: usize = 8;
@@ -209,8 +209,8 @@ impl Source {
         match self.cluster_keys() {
             Some(ClusterKeys::Url(url)) => {
                 url.starts_with("http://")
-                    || non_empty_secret(self.token.as_ref()).is_some()
-                    || non_empty_secret(self.admin_key.as_ref()).is_some()
+                    || Secret::non_empty(self.token.as_ref()).is_some()
+                    || Secret::non_empty(self.admin_key.as_ref()).is_some()
             }
             way => way.is_some(),
         }
@@ -221,7 +221,7 @@ impl Source {
         json!({
             "gcloud_cluster_auth": self.gcloud_cluster_auth,
             "gcloud_service_account_key_file":
-                non_empty_secret(self.gcloud_service_account_key_file.as_ref()).map(|key| key.expose().to_owned()),
+                Secret::non_empty(self.gcloud_service_account_key_file.as_ref()).map(|key| key.expose().to_owned()),
             "gcloud_workload_identity_enabled": self.gcloud_workload_identity_enabled,
             "aws": self.aws.as_ref().map(Aws::to_json),
             "ca_certs": self.ca_certs,
@@ -237,8 +237,8 @@ impl Source {
             self.digitalocean.as_ref().map(|cluster| ("digitalocean", ClusterKeys::DigitalOcean(cluster))),
             google.then_some(("gcloud_cluster_auth", ClusterKeys::Google)),
             self.aws.as_ref().map(|cluster| ("aws", ClusterKeys::Aws(cluster))),
-            non_empty_secret(self.kubeconfig.as_ref()).map(|text| ("kubeconfig", ClusterKeys::Kubeconfig(text))),
-            non_empty(self.cluster_url.as_ref()).map(|url| ("cluster_url", ClusterKeys::Url(url))),
+            Secret::non_empty(self.kubeconfig.as_ref()).map(|text| ("kubeconfig", ClusterKeys::Kubeconfig(text))),
+            trimmed(self.cluster_url.as_ref()).map(|url| ("cluster_url", ClusterKeys::Url(url))),
             self.in_cluster.then_some(("in_cluster", ClusterKeys::InCluster)),
         ]
         .into_iter()
@@ -258,14 +258,14 @@ impl Source {
             ca_certs: self.ca_certs.clone(),
             connect_timeout,
             read_timeout,
-            proxy: non_empty(self.proxy.as_ref()).map(str::to_owned),
+            proxy: trimmed(self.proxy.as_ref()).map(str::to_owned),
             ..HttpSettings::default()
         }
     }
 
     /// The certificate of the API server's authority, or what is wrong with it.
     pub(crate) fn authority(&self) -> Result<Option<String>, String> {
-        match (non_empty(self.cluster_ca_base64.as_ref()), non_empty(self.cluster_ca.as_ref())) {
+        match (trimmed(self.cluster_ca_base64.as_ref()), trimmed(self.cluster_ca.as_ref())) {
             (Some(text), _) | (None, Some(text)) => pem(text).map(Some),
             (None, None) => Ok(None),
         }
@@ -273,12 +273,12 @@ impl Source {
 
     /// The key that holds the certificate of the API server's authority.
     pub(crate) fn authority_key(&self) -> &'static str {
-        if non_empty(self.cluster_ca_base64.as_ref()).is_some() { "cluster_ca_base64" } else { "cluster_ca" }
+        if trimmed(self.cluster_ca_base64.as_ref()).is_some() { "cluster_ca_base64" } else { "cluster_ca" }
     }
 
     /// The namespace of the release.
     pub(crate) fn namespace(&self) -> &str {
-        non_empty(self.namespace.as_ref()).unwrap_or(DEFAULT_NAMESPACE)
+        trimmed(self.namespace.as_ref()).unwrap_or(DEFAULT_NAMESPACE)
     }
 
     /// How many revisions helm keeps.
@@ -293,11 +293,11 @@ impl Source {
 
     fn google_keys(&self) -> GoogleKeys<'_> {
         GoogleKeys {
-            service_account: non_empty_secret(self.gcloud_service_account_key_file.as_ref()),
+            service_account: Secret::non_empty(self.gcloud_service_account_key_file.as_ref()),
             uses_workload_identity: self.gcloud_workload_identity_enabled,
-            cluster: non_empty(self.gcloud_k8s_cluster_name.as_ref()),
-            zone: non_empty(self.gcloud_k8s_zone.as_ref()),
-            project: non_empty(self.gcloud_project_name.as_ref()),
+            cluster: trimmed(self.gcloud_k8s_cluster_name.as_ref()),
+            zone: trimmed(self.gcloud_k8s_zone.as_ref()),
+            project: trimmed(self.gcloud_project_name.as_ref()),
         }
     }
 
@@ -321,8 +321,8 @@ impl Source {
                 problems.add(self.authority_key(), problem);
             }
         }
-        let certificate = non_empty(self.admin_cert.as_ref());
-        let key = non_empty_secret(self.admin_key.as_ref());
+        let certificate = trimmed(self.admin_cert.as_ref());
+        let key = Secret::non_empty(self.admin_key.as_ref());
         match (certificate, key) {
             (Some(_), None) => problems.add("admin_key", "required with `admin_cert`, but missing"),
             (None, Some(_)) => problems.add("admin_cert", "required with `admin_key`, but missing"),
@@ -351,7 +351,7 @@ impl Parameters for Source {
         {
             problems.add("release", problem);
         }
-        if let Some(namespace) = non_empty(self.namespace.as_ref())
+        if let Some(namespace) = trimmed(self.namespace.as_ref())
             && let Err(problem) = name::namespace(namespace)
         {
             problems.add("namespace", problem);
@@ -362,10 +362,10 @@ impl Parameters for Source {
                 problems.add(*key, format!("conflicts with `{first}`, which also names a cluster; remove one"));
             }
         }
-        if let Some(url) = non_empty(self.cluster_url.as_ref()) {
+        if let Some(url) = trimmed(self.cluster_url.as_ref()) {
             self.url_rules(url, problems);
         }
-        if let Some(text) = non_empty_secret(self.kubeconfig.as_ref())
+        if let Some(text) = Secret::non_empty(self.kubeconfig.as_ref())
             && let Err(error) = Kubeconfig::parse(text.expose())
         {
             problems.add("kubeconfig", error);
@@ -402,15 +402,15 @@ impl Parameters for Source {
 
     fn hidden_secrets(&self) -> Vec<String> {
         let mut secrets = self.http().hidden_secrets();
-        if let Some(text) = non_empty_secret(self.kubeconfig.as_ref())
+        if let Some(text) = Secret::non_empty(self.kubeconfig.as_ref())
             && let Ok(kubeconfig) = Kubeconfig::parse(text.expose())
         {
             secrets.extend(kubeconfig.secrets());
         }
-        if let Some(key) = non_empty_secret(self.admin_key.as_ref()) {
+        if let Some(key) = Secret::non_empty(self.admin_key.as_ref()) {
             secrets.extend(pem(key.expose()).ok());
         }
-        if let Some(key) = non_empty_secret(self.gcloud_service_account_key_file.as_ref()) {
+        if let Some(key) = Secret::non_empty(self.gcloud_service_account_key_file.as_ref()) {
             secrets.extend(google::private_key(key));
         }
         secrets.extend(self.repositories().hidden_secrets());

@@ -5,7 +5,7 @@ pub(crate) mod shown_logs;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Context, Inputs, Result, Secret};
+use jetway::{Advise as _, Context, Inputs, Result, Secret, trimmed};
 
 use crate::cluster::kubernetes::Kubernetes;
 use crate::cluster::lookup;
@@ -14,7 +14,6 @@ use crate::params::Params;
 use crate::records::Records;
 use crate::source::Source;
 use crate::source::name;
-use crate::source::text::{non_empty, non_empty_secret};
 use crate::version::Version;
 use shown_logs::ShownLogs;
 
@@ -46,9 +45,9 @@ impl<'p> Target<'p> {
         inputs: &Path,
     ) -> Result<Self> {
         let inputs = Inputs::new(inputs)?;
-        let release = match non_empty(params.release.as_ref()) {
+        let release = match trimmed(params.release.as_ref()) {
             Some(text) => named(&inputs, "release", text)?,
-            None => non_empty(source.release.as_ref())
+            None => trimmed(source.release.as_ref())
                 .ok_or_else(|| anyhow!("there is no release to deploy").hint("set `release` in the source"))?
                 .to_owned(),
         };
@@ -57,8 +56,8 @@ impl<'p> Target<'p> {
         let cluster = match &kubeconfig {
             Some(text) => {
                 // `kubeconfig_context` applies to the source's own kubeconfig.
-                let wanted = non_empty(source.kubeconfig_context.as_ref());
-                let wanted = wanted.filter(|_| non_empty_secret(source.kubeconfig.as_ref()).is_none());
+                let wanted = trimmed(source.kubeconfig_context.as_ref());
+                let wanted = wanted.filter(|_| Secret::non_empty(source.kubeconfig.as_ref()).is_none());
                 lookup::from_kubeconfig(context, source, text, wanted)?
             }
             None => lookup::find_with_token(context, source, token.as_ref()).await?,
@@ -66,7 +65,7 @@ impl<'p> Target<'p> {
         let other_cluster = kubeconfig.is_some().then(|| cluster.server.clone());
         let helm = Helm::new(context, source, &cluster)?;
         let kubernetes = Kubernetes::for_cluster(context, source, cluster)?;
-        let namespace = if let Some(text) = non_empty(params.namespace.as_ref()) {
+        let namespace = if let Some(text) = trimmed(params.namespace.as_ref()) {
             named(&inputs, "namespace", text)?
         } else {
             kubernetes.warn_of_ignored_namespace();
@@ -120,13 +119,13 @@ impl Login {
             let text = String::from_utf8(inputs.read(&found).with_context(failed)?);
             Ok(Secret::new(text.map_err(|_| anyhow!("the file `{path}` is not text"))?.trim()))
         };
-        let kubeconfig =
-            match (non_empty_secret(params.kubeconfig.as_ref()), non_empty(params.kubeconfig_path.as_ref())) {
-                (Some(text), _) => Some(text.clone()),
-                (None, Some(path)) => Some(read("kubeconfig_path", path)?),
-                (None, None) => None,
-            };
-        let token = non_empty(params.token_path.as_ref()).map(|path| read("token_path", path)).transpose()?;
+        let kubeconfig = match (Secret::non_empty(params.kubeconfig.as_ref()), trimmed(params.kubeconfig_path.as_ref()))
+        {
+            (Some(text), _) => Some(text.clone()),
+            (None, Some(path)) => Some(read("kubeconfig_path", path)?),
+            (None, None) => None,
+        };
+        let token = trimmed(params.token_path.as_ref()).map(|path| read("token_path", path)).transpose()?;
         Ok(Self { kubeconfig, token })
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jetway::Result;
 use jiff::Timestamp;
 
-use crate::answer::{Issue, Move};
 use crate::client::Client;
 use crate::issue_key;
+use crate::responses::{Issue, Move};
 use crate::search;
 use crate::time;
 use crate::version::Version;

@@ -6,10 +6,10 @@ use anyhow::anyhow;
 use jetway::{Advise as _, Context, Result};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::answer::Issue;
 use crate::arrivals::Arrival;
 use crate::client::Client;
 use crate::memory::Memory;
+use crate::responses::Issue;
 use crate::search::{self, Pages};
 use crate::source::{Gate, Source};
 use crate::version::Version;
@@ -33,7 +33,7 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
     let known = version.as_ref().and_then(Arrival::of_version);
     let account = source.email.as_deref().unwrap_or_default();
     let mut memory = Memory::open(context.temporary(), &[source.base(), account, &jql]);
-    let mut found = Found { client: &client, gate, memory: &memory, issues: Vec::new() };
+    let mut found = MatchingIssues { client: &client, gate, memory: &memory, issues: Vec::new() };
     match &known {
         Some(known) => found.since(&jql, known.at - OVERLAP).await?,
         None => found.newest(&jql).await?,
@@ -60,14 +60,14 @@ pub(crate) async fn check(context: &Context, source: &Source, version: Option<Ve
 }
 
 /// The issues of a search that are in the status, each with its arrival.
-struct Found<'f, 'c> {
+struct MatchingIssues<'f, 'c> {
     client: &'f Client<'c>,
     gate: Gate<'f>,
     memory: &'f Memory,
     issues: Vec<(Issue, Arrival)>,
 }
 
-impl Found<'_, '_> {
+impl MatchingIssues<'_, '_> {
     /// Finds the issues that were updated since a time.
     async fn since(&mut self, jql: &str, since: Timestamp) -> Result<()> {
         let mut pages = Pages::new(self.client, jql);

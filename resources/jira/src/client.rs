@@ -8,15 +8,15 @@ use jetway::{Advise as _, Console, Context, Error, Interrupted, Result};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::answer::Issue;
-use crate::refusal::{explain, login_hint};
+use crate::error_response::{explain, login_hint};
+use crate::responses::Issue;
 use crate::source::{Api, Login, Source};
 
 /// A response that does not come from Jira's API.
 #[derive(Debug)]
-pub(crate) struct NotUnderstood;
+pub(crate) struct UnexpectedResponse;
 
-impl std::fmt::Display for NotUnderstood {
+impl std::fmt::Display for UnexpectedResponse {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("the response does not come from Jira's API")
     }
@@ -86,9 +86,9 @@ impl<'c> Client<'c> {
         let reason = values("x-seraph-loginreason").find(|reason| failed.iter().any(|word| reason.contains(word)));
         let is_anonymous = values("x-ausername").any(|name| name.eq_ignore_ascii_case("anonymous"));
         if reason.is_some() || is_anonymous {
-            let said =
+            let messages =
                 reason.map_or("X-AUSERNAME: anonymous".to_owned(), |reason| format!("X-Seraph-LoginReason: {reason}"));
-            return Err(anyhow!("Jira rejected the login, and answered as for an anonymous user ({said})")
+            return Err(anyhow!("Jira rejected the login, and answered as for an anonymous user ({messages})")
                 .hint(login_hint(self.api())));
         }
         let shows_login = values("x-seraph-loginreason").any(|reason| reason == "OK")
@@ -114,7 +114,7 @@ impl<'c> Client<'c> {
                 return error;
             }
             error
-                .context(NotUnderstood)
+                .context(UnexpectedResponse)
                 .hint("check that `url` is the URL of Jira, and that no proxy or login page answers instead")
         })
     }
@@ -143,7 +143,7 @@ impl<'c> Client<'c> {
         let request = query.iter().fold(request, |request, (name, value)| request.query(name, value));
         let value: Value = self.read(request).await?;
         Issue::read(&value)
-            .ok_or_else(|| anyhow!("the response for `{key}` has no key or no status").context(NotUnderstood))
+            .ok_or_else(|| anyhow!("the response for `{key}` has no key or no status").context(UnexpectedResponse))
     }
 
     /// Ends a verb: warns if requests will soon be refused.

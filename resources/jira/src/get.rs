@@ -9,11 +9,11 @@ use jetway::{Advise as _, Context, Metadata, Response, Result, percent_encode};
 use serde_json::{Value, json};
 
 use crate::adf;
-use crate::answer::{Issue, Status};
 use crate::arrivals::{self, Arrival};
 use crate::client::Client;
 use crate::issue_key::is_issue;
 use crate::params::GetParams;
+use crate::responses::{Issue, Status};
 use crate::source::{Gate, Source};
 use crate::version::Version;
 

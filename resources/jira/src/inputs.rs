@@ -28,8 +28,3 @@ impl Inputs {
         Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
     }
 }
-
-/// The value of a key that is set and not empty.
-pub(crate) fn given(text: Option<&String>) -> Option<&str> {
-    text.map(String::as_str).filter(|text| !text.trim().is_empty())
-}

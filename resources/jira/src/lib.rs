@@ -5,10 +5,10 @@
 //! requests to Jira's REST API: version 3 of Jira Cloud, version 2 of Data Center.
 
 mod adf;
-mod answer;
 mod arrivals;
 mod check;
 mod client;
+mod error_response;
 mod get;
 mod inputs;
 mod issue_key;
@@ -16,7 +16,7 @@ mod memory;
 mod params;
 mod plan;
 mod put;
-mod refusal;
+mod responses;
 mod search;
 mod source;
 mod time;

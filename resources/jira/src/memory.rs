@@ -15,8 +15,8 @@ use aws_lc_rs::digest::{Context as Digest, SHA256};
 use jetway::CacheFile;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::Issue;
 use crate::arrivals::{Arrival, Order};
+use crate::responses::Issue;
 use crate::time;
 use crate::version::Version;
 

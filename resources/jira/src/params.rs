@@ -1,12 +1,11 @@
 //! The `params` of a get and of a put.
 
 use jetway::http::Url;
-use jetway::{Parameters, Problems};
+use jetway::{Parameters, Problems, non_empty};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::inputs::given;
 use crate::issue_key::{is_issue, is_project};
 
 /// The `params` of a get.
@@ -145,16 +144,16 @@ impl PutParams {
     fn has_work(&self) -> bool {
         self.create.is_some()
             || !self.fields.is_empty()
-            || given(self.comment.as_ref()).or_else(|| given(self.comment_file.as_ref())).is_some()
+            || non_empty(self.comment.as_ref()).or_else(|| non_empty(self.comment_file.as_ref())).is_some()
             || self.link().is_some()
-            || given(self.transition.as_ref()).is_some()
+            || non_empty(self.transition.as_ref()).is_some()
     }
 }
 
 impl Parameters for PutParams {
     fn rules(&self, problems: &mut Problems) {
-        let issue = given(self.issue.as_ref());
-        match (&self.create, issue, given(self.issue_file.as_ref())) {
+        let issue = non_empty(self.issue.as_ref());
+        match (&self.create, issue, non_empty(self.issue_file.as_ref())) {
             (None, None, None) => problems.add_with_hint(
                 "issue",
                 "required, but missing",
@@ -172,17 +171,17 @@ impl Parameters for PutParams {
         {
             problems.add("issue", "expected the key of an issue, such as `OPS-12`");
         }
-        if !self.has_work() && (issue.is_some() || given(self.issue_file.as_ref()).is_some()) {
+        if !self.has_work() && (issue.is_some() || non_empty(self.issue_file.as_ref()).is_some()) {
             problems.add_with_hint(
                 "comment",
                 "there is nothing to do",
                 "set `comment`, `transition`, `fields` or `link`",
             );
         }
-        if given(self.comment.as_ref()).is_some() && given(self.comment_file.as_ref()).is_some() {
+        if non_empty(self.comment.as_ref()).is_some() && non_empty(self.comment_file.as_ref()).is_some() {
             problems.add("comment_file", "excludes `comment`");
         }
-        if !self.transition_fields.is_empty() && given(self.transition.as_ref()).is_none() {
+        if !self.transition_fields.is_empty() && non_empty(self.transition.as_ref()).is_none() {
             problems.add("transition_fields", "has no effect without `transition`");
         }
         if let Some(create) = &self.create {
@@ -192,14 +191,14 @@ impl Parameters for PutParams {
             }
         }
         if let Some(LinkParams::Page(link)) = &self.link
-            && let Some(url) = given(link.url.as_ref())
+            && let Some(url) = non_empty(link.url.as_ref())
             && !url.contains('$')
             && !is_page(url)
         {
             problems.add("link.url", "expected `https://...`");
         }
         for (key, path) in [("issue_file", &self.issue_file), ("comment_file", &self.comment_file)] {
-            if let Some(path) = given(path.as_ref()) {
+            if let Some(path) = non_empty(path.as_ref()) {
                 problems.require_input(key, path);
             }
         }
@@ -211,17 +210,17 @@ impl CreateParams {
         if self.project.as_ref().is_some_and(|project| !is_project(project.trim())) {
             problems.add("create.project", "expected the key of a project, such as `OPS`");
         }
-        match (given(self.summary.as_ref()), given(self.summary_file.as_ref())) {
+        match (non_empty(self.summary.as_ref()), non_empty(self.summary_file.as_ref())) {
             (None, None) => problems.add("create.summary", "required, but missing"),
             (Some(_), Some(_)) => problems.add("create.summary_file", "excludes `summary`"),
             _ => {}
         }
-        if given(self.description.as_ref()).is_some() && given(self.description_file.as_ref()).is_some() {
+        if non_empty(self.description.as_ref()).is_some() && non_empty(self.description_file.as_ref()).is_some() {
             problems.add("create.description_file", "excludes `description`");
         }
         let paths = [("create.summary_file", &self.summary_file), ("create.description_file", &self.description_file)];
         for (key, path) in paths {
-            if let Some(path) = given(path.as_ref()) {
+            if let Some(path) = non_empty(path.as_ref()) {
                 problems.require_input(key, path);
             }
         }

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use aws_lc_rs::digest::{SHA256, digest};
-use jetway::{Advise as _, Context, Result};
+use jetway::{Advise as _, Context, Result, non_empty};
 use serde_json::{Map, Value, json};
 
 use crate::adf;
-use crate::inputs::{Inputs, given};
+use crate::inputs::Inputs;
 use crate::issue_key::is_issue;
 use crate::params::{CreateParams, Link, PutParams, is_page};
 use crate::source::{Api, Source};
@@ -61,7 +61,7 @@ impl Plan {
         let comment =
             texts.text(("comment", params.comment.as_ref()), ("comment_file", params.comment_file.as_ref()))?;
         let transition =
-            given(params.transition.as_ref()).map(|name| variables.fill("transition", name).trim().to_owned());
+            non_empty(params.transition.as_ref()).map(|name| variables.fill("transition", name).trim().to_owned());
         Ok(Self {
             target,
             fields: texts.fields("fields", &params.fields),
@@ -76,7 +76,7 @@ impl Plan {
 impl Texts<'_> {
     /// The key of the issue.
     fn issue(&self, params: &PutParams) -> Result<String> {
-        let (key, text) = match (given(params.issue.as_ref()), given(params.issue_file.as_ref())) {
+        let (key, text) = match (non_empty(params.issue.as_ref()), non_empty(params.issue_file.as_ref())) {
             (Some(issue), _) => ("issue", self.variables.fill("issue", issue)),
             (None, Some(path)) => ("issue_file", self.inputs.text("issue_file", path)?),
             (None, None) => return Err(anyhow!("`issue` is missing")),
@@ -93,7 +93,7 @@ impl Texts<'_> {
     }
 
     fn new_issue(&self, source: &Source, create: &CreateParams) -> Result<Map<String, Value>> {
-        let project = given(create.project.as_ref()).or_else(|| given(source.project.as_ref()));
+        let project = non_empty(create.project.as_ref()).or_else(|| non_empty(source.project.as_ref()));
         let project = project.ok_or_else(|| {
             anyhow!("the project of the new issue is missing").hint("set `create.project`, or `project` in the source")
         })?;
@@ -117,7 +117,7 @@ impl Texts<'_> {
     /// A text in the params with its variables expanded, or the unchanged content of a file. Files are not expanded,
     /// because they may be untrusted. `None` if it is empty.
     fn text(&self, inline: (&str, Option<&String>), file: (&str, Option<&String>)) -> Result<Option<String>> {
-        let text = match (given(inline.1), given(file.1)) {
+        let text = match (non_empty(inline.1), non_empty(file.1)) {
             (Some(text), _) => self.variables.fill(inline.0, text),
             (None, Some(path)) => self.inputs.text(file.0, path)?,
             (None, None) => return Ok(None),
@@ -157,7 +157,7 @@ impl Texts<'_> {
     /// The body of a link. The id is derived from the URL, so that a second put updates the link.
     fn link(&self, link: &Link) -> Result<Value> {
         let build = self.variables.build;
-        let url = match given(link.url.as_ref()) {
+        let url = match non_empty(link.url.as_ref()) {
             Some(url) => self.variables.fill("link.url", url),
             None => build.build_url().ok_or_else(|| {
                 anyhow!("the URL of the build is unknown")
@@ -168,7 +168,7 @@ impl Texts<'_> {
         if !is_page(url) {
             return Err(anyhow!("`link`: `{url}` is not a URL that begins with `https://`"));
         }
-        let title = match given(link.title.as_ref()) {
+        let title = match non_empty(link.title.as_ref()) {
             Some(title) => self.variables.fill("link.title", title),
             None => self.name_of_build().unwrap_or_else(|| url.to_owned()),
         };

@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Issue, Status, text_at};
 use crate::arrivals::{self, Arrival};
 use crate::client::Client;
+use crate::error_response::may_be_applied;
 use crate::params::PutParams;
 use crate::plan::{Plan, Target};
-use crate::refusal::may_be_applied;
+use crate::responses::{Issue, Status, text_at};
 use crate::source::Source;
 use crate::time;
 use crate::version::Version;

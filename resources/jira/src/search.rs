@@ -8,8 +8,8 @@ use jetway::http::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Issue, Move, moves, text_at};
-use crate::client::{Client, NotUnderstood};
+use crate::client::{Client, UnexpectedResponse};
+use crate::responses::{Issue, Move, moves, text_at};
 use crate::source::{Api, quoted};
 
 /// The page size: Jira Cloud's maximum for issues with fields.
@@ -162,8 +162,9 @@ async fn search(client: &Client<'_>, body: &Value) -> Result<Page> {
 /// The issues of a page. An unreadable issue fails the search, because it would be lost otherwise.
 fn issues(page: &Page) -> Result<Vec<Issue>> {
     let read = |value: &Value| {
-        Issue::read(value)
-            .ok_or_else(|| anyhow!("an issue in the search results has no key or no status").context(NotUnderstood))
+        Issue::read(value).ok_or_else(|| {
+            anyhow!("an issue in the search results has no key or no status").context(UnexpectedResponse)
+        })
     };
     page.issues.iter().map(read).collect()
 }

@@ -23,7 +23,7 @@ pub struct Companion {
     /// The file name that it is called by. It must not be the name of a verb.
     pub name: &'static str,
     /// The function that handles a call.
-    pub run: fn(&CompanionCall) -> Result<CompanionAnswer>,
+    pub run: fn(&CompanionCall) -> Result<CompanionOutcome>,
 }
 
 /// One call of a companion.
@@ -48,15 +48,15 @@ impl CompanionCall {
 
 /// The result of a companion's call.
 #[derive(Debug)]
-pub enum CompanionAnswer {
+pub enum CompanionOutcome {
     /// Prints this on standard output.
     Print(Vec<u8>),
     /// Replaces the process by this program.
-    Become(Command),
+    Exec(Command),
     /// Exits successfully: the companion has used standard input and output itself.
     Done,
     /// Exits with code 1, so that the child fails.
-    Refuse,
+    Fail,
 }
 
 impl Companion {
@@ -85,18 +85,18 @@ impl Companion {
     pub(crate) fn serve(&self, program: &Path, arguments: Vec<OsString>) -> Result<ExitCode> {
         let directory = program.parent().unwrap_or(Path::new(".")).to_owned();
         match (self.run)(&CompanionCall { directory, arguments })? {
-            CompanionAnswer::Print(bytes) => {
+            CompanionOutcome::Print(bytes) => {
                 use std::io::Write as _;
                 std::io::stdout().write_all(&bytes).context("cannot write to standard output")?;
                 Ok(ExitCode::SUCCESS)
             }
-            CompanionAnswer::Become(mut command) => {
+            CompanionOutcome::Exec(mut command) => {
                 let error = command.exec();
                 let program = command.get_program().to_string_lossy().into_owned();
                 Err(Error::new(error).context(format!("cannot run `{program}`")))
             }
-            CompanionAnswer::Done => Ok(ExitCode::SUCCESS),
-            CompanionAnswer::Refuse => Ok(ExitCode::FAILURE),
+            CompanionOutcome::Done => Ok(ExitCode::SUCCESS),
+            CompanionOutcome::Fail => Ok(ExitCode::FAILURE),
         }
     }
 }

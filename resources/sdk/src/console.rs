@@ -34,7 +34,7 @@ pub enum Change {
     /// A removed line.
     Removed,
     /// The position in the file.
-    Place,
+    Header,
 }
 
 /// Writes messages to users, redacted. All output of a verb except its response goes through it.
@@ -129,7 +129,7 @@ impl Console {
         let colour = match change {
             Change::Added => AnsiColor::Green,
             Change::Removed => AnsiColor::Red,
-            Change::Place => AnsiColor::Cyan,
+            Change::Header => AnsiColor::Cyan,
         };
         let style = match self.colour {
             Colour::Always => colour.on_default(),

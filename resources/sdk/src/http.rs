@@ -66,7 +66,7 @@ pub use proxy_relay::ProxyRelay;
 pub use redirect::Redirects;
 pub use request::HttpRequest;
 pub use response::HttpResponse;
-pub use retry::{Again, Retry, after_answer, is_transient};
+pub use retry::{Retry, RetryDecision, after_response, is_transient};
 pub use settings::{Authorities, ClientCertificate, HttpSettings, Proxies, TimeoutKeys, authority_problem};
 #[cfg(feature = "aws")]
 pub(crate) use signed_parts::SignedParts;

@@ -26,11 +26,11 @@ const UNLOCKED_PREFIX: &str = "jetway-new-";
 #[derive(Debug, Clone)]
 pub struct PrivateDirectory {
     parent: PathBuf,
-    made: Arc<Mutex<Option<Made>>>,
+    made: Arc<Mutex<Option<CreatedDirectory>>>,
 }
 
 #[derive(Debug)]
-struct Made {
+struct CreatedDirectory {
     path: PathBuf,
     /// Held open for its lock.
     _lock: File,
@@ -85,7 +85,7 @@ impl PrivateDirectory {
     }
 }
 
-fn make(parent: &Path) -> std::io::Result<Made> {
+fn make(parent: &Path) -> std::io::Result<CreatedDirectory> {
     let unlocked = tempfile::Builder::new()
         .prefix(UNLOCKED_PREFIX)
         .permissions(Permissions::from_mode(0o700))
@@ -97,7 +97,7 @@ fn make(parent: &Path) -> std::io::Result<Made> {
     fs::rename(unlocked.path(), &path)?;
     // It was renamed, so there is nothing to remove under the first name.
     let _ = unlocked.keep();
-    Ok(Made { path, _lock: lock })
+    Ok(CreatedDirectory { path, _lock: lock })
 }
 
 /// Removes the directories of killed processes.

@@ -38,12 +38,12 @@ const DEPTH: usize = 2;
 /// Masks secrets in text. Clones share one list, so a secret that is added later (an exchanged token) is masked by all of them.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    known: Arc<Mutex<Known>>,
+    known: Arc<Mutex<SecretList>>,
 }
 
 /// The secrets, and reusable buffers for the search.
 #[derive(Default)]
-struct Known {
+struct SecretList {
     patterns: Patterns,
     spare: Spare,
 }
@@ -120,7 +120,7 @@ impl Redactor {
         let mut found = Vec::new();
         {
             let mut known = self.known();
-            let Known { patterns, spare } = &mut *known;
+            let SecretList { patterns, spare } = &mut *known;
             if !patterns.is_empty() {
                 let (bytes, edges) = (text.as_bytes(), Edges { start: true, end: true });
                 find(patterns, bytes, edges, DEPTH, spare, &mut found);
@@ -139,7 +139,7 @@ impl Redactor {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, SecretList> {
         // The list is consistent after every insertion, so a panic of another thread does not corrupt it.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

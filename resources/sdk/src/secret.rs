@@ -34,6 +34,11 @@ impl Secret {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// The secret, unless it is empty or consists of white space.
+    pub fn non_empty(secret: Option<&Self>) -> Option<&Self> {
+        secret.filter(|secret| !secret.expose().trim().is_empty())
+    }
 }
 
 impl fmt::Debug for Secret {

@@ -1,15 +1,15 @@
 //! Alerts: messages about the build itself, formatted like those of the established alert resource.
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, BuildMetadata, Console, Result, UnknownVariables, percent_encode};
+use jetway::{Advise as _, BuildMetadata, Console, Result, UnknownVariables, non_empty, percent_encode};
 use serde_json::json;
 
 use crate::alert_type::AlertType;
-use crate::inputs::{Inputs, given};
+use crate::inputs::Inputs;
 use crate::message::{Message, attachments, base_message, blocks};
 use crate::params::Params;
 use crate::terminal;
-use crate::variables::{Place, Variables};
+use crate::variables::{TextKind, Variables};
 
 /// The base URL of Concourse's icons.
 const ICONS: &str = "https://ci.concourse-ci.org/public/images";
@@ -28,7 +28,7 @@ pub(crate) fn compose(
     let fill = |text: &str, place| variables.fill(text, UnknownVariables::Keep, place);
     // The established resource never expands variables in files, and the author of a file may not be trusted.
     let either = |key: &str, file: Option<&String>, here: Option<&String>| -> Result<Option<String>> {
-        if let Some(path) = given(file) {
+        if let Some(path) = non_empty(file) {
             match inputs.text(path).with_context(|| format!("cannot use `{key}`"))? {
                 Some(text) => {
                     let text = if params.strip_ansi { terminal::strip(&text) } else { text };
@@ -37,12 +37,13 @@ pub(crate) fn compose(
                 None => console.warn(format_args!("file `{path}` (`{key}`) does not exist")),
             }
         }
-        Ok(here.map(|text| fill(text, Place::Text)))
+        Ok(here.map(|text| fill(text, TextKind::Text)))
     };
     let message = either("message_file", params.message_file.as_ref(), params.message.as_ref())?;
     let message = message.filter(|message| !message.is_empty()).unwrap_or_else(|| preset.to_owned());
     let text = either("text_file", params.text_file.as_ref(), params.text.as_ref())?.unwrap_or_default();
-    let colour = given(params.color.as_ref()).map_or_else(|| colour.to_owned(), |colour| fill(colour, Place::Name));
+    let colour =
+        non_empty(params.color.as_ref()).map_or_else(|| colour.to_owned(), |colour| fill(colour, TextKind::Name));
 
     let page = page(build, concourse).unwrap_or_default();
     let part = |part: &Option<String>| part.clone().unwrap_or_default();

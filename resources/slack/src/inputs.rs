@@ -27,11 +27,6 @@ impl Inputs {
     }
 }
 
-/// The value of a key that is set and not empty.
-pub(crate) fn given(text: Option<&String>) -> Option<&str> {
-    text.map(String::as_str).filter(|text| !text.trim().is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

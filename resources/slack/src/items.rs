@@ -1,13 +1,13 @@
 //! `attachments` and `blocks`: a list, or a JSON text that holds one.
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Console, Result, UnknownVariables};
+use jetway::{Advise as _, Console, Result, UnknownVariables, non_empty};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::inputs::{Inputs, given};
-use crate::variables::{Place, Variables};
+use crate::inputs::Inputs;
+use crate::variables::{TextKind, Variables};
 
 /// Attachments or blocks, as a pipeline writes them.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -38,7 +38,7 @@ impl Items {
         if let Ok(value) = serde_json::from_str(text) {
             return items_of(value, key, &format!("the text in `{key}`"));
         }
-        let filled = variables.fill(text, UnknownVariables::Remove, Place::Name);
+        let filled = variables.fill(text, UnknownVariables::Remove, TextKind::Name);
         if filled.trim().is_empty() {
             return Ok(Vec::new());
         }
@@ -61,7 +61,7 @@ pub(crate) fn read(
     if let Some(items) = here {
         return items.read(key, variables);
     }
-    let Some(path) = given(file) else { return Ok(Vec::new()) };
+    let Some(path) = non_empty(file) else { return Ok(Vec::new()) };
     let key_of_file = format!("{key}_file");
     let Some(text) = inputs.text(path).with_context(|| format!("cannot use `{key_of_file}`"))? else {
         console.warn(format_args!("file `{path}` (`{key_of_file}`) does not exist"));

@@ -1,9 +1,9 @@
 //! Mentions by e-mail address: looks up the users and checks where the text places the mentions.
 
 use anyhow::Context as _;
-use jetway::{Console, Result};
+use jetway::{Console, Result, non_empty};
 
-use crate::inputs::{Inputs, given};
+use crate::inputs::Inputs;
 use crate::params::Params;
 use crate::web_api::WebApi;
 
@@ -18,7 +18,7 @@ pub(crate) async fn resolve(
     console: &Console,
 ) -> Result<Option<String>> {
     let mut addresses = params.mentions.clone();
-    if let Some(path) = given(params.mentions_file.as_ref()) {
+    if let Some(path) = non_empty(params.mentions_file.as_ref()) {
         match inputs.text(path).context("cannot use `mentions_file`")? {
             Some(text) => addresses.extend(addresses_in(&text)),
             None => console.warn(format_args!("file `{path}` (`mentions_file`) does not exist")),

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Console, Result, UnknownVariables};
+use jetway::{Advise as _, Console, Result, UnknownVariables, non_empty};
 use serde_json::{Map, Value};
 
-use crate::inputs::{Inputs, given};
+use crate::inputs::Inputs;
 use crate::items;
 use crate::params::Params;
 use crate::terminal;
-use crate::variables::{Place, Variables};
+use crate::variables::{TextKind, Variables};
 
 /// The variable that contains the content of `text_file`.
 pub(crate) const TEXT_FILE_CONTENT: &str = "TEXT_FILE_CONTENT";
@@ -76,13 +76,15 @@ pub(crate) fn compose(
     console: &Console,
 ) -> Result<(Option<Message>, TextFile)> {
     let mut file = TextFile::default();
-    if let Some(path) = given(params.text_file.as_ref()) {
+    if let Some(path) = non_empty(params.text_file.as_ref()) {
         match inputs.text(path).context("cannot use `text_file`")? {
             Some(content) => {
                 let content = if params.strip_ansi { terminal::strip(&content) } else { content };
                 let content = variables.escape_untrusted(content.trim_end_matches('\n'));
-                file =
-                    TextFile { exists: true, content: variables.fill(&content, UnknownVariables::Remove, Place::Text) };
+                file = TextFile {
+                    exists: true,
+                    content: variables.fill(&content, UnknownVariables::Remove, TextKind::Text),
+                };
             }
             None => console.warn(format_args!("file `{path}` (`text_file`) does not exist")),
         }
@@ -98,7 +100,7 @@ pub(crate) fn compose(
         variables.set_trusted(TEXT_FILE_CONTENT, EMPTY_TEXT);
     }
     let text = match &params.text {
-        Some(text) => variables.fill(text, UnknownVariables::Remove, Place::Text),
+        Some(text) => variables.fill(text, UnknownVariables::Remove, TextKind::Text),
         None => file.content.clone(),
     };
     let text = text.trim_end_matches('\n');
@@ -121,19 +123,19 @@ pub(crate) fn attachments(
 ) -> Result<Vec<Value>> {
     let (here, file) = (params.attachments.as_ref(), params.attachments_file.as_ref());
     let items = items::read("attachments", here, file, inputs, variables, console)?;
-    Ok(items.into_iter().map(|item| variables.fill_json(item, Place::Attachment)).collect())
+    Ok(items.into_iter().map(|item| variables.fill_json(item, TextKind::Attachment)).collect())
 }
 
 /// The blocks of the params, with variables expanded.
 pub(crate) fn blocks(params: &Params, inputs: &Inputs, variables: &Variables, console: &Console) -> Result<Vec<Value>> {
     let items = items::read("blocks", params.blocks.as_ref(), params.blocks_file.as_ref(), inputs, variables, console)?;
-    Ok(items.into_iter().map(|item| variables.fill_json(item, Place::Text)).collect())
+    Ok(items.into_iter().map(|item| variables.fill_json(item, TextKind::Text)).collect())
 }
 
 /// The fields that all kinds of messages share: sender, icon, links and previews.
 pub(crate) fn base_message(params: &Params, variables: &Variables) -> Message {
     let fill = |text: &Option<String>| {
-        let text = variables.fill(given(text.as_ref())?, UnknownVariables::Remove, Place::Name);
+        let text = variables.fill(non_empty(text.as_ref())?, UnknownVariables::Remove, TextKind::Name);
         (!text.trim().is_empty()).then_some(text)
     };
     Message {
@@ -157,11 +159,11 @@ pub(crate) fn channels(
     console: &Console,
     file_wins: bool,
 ) -> Result<Vec<String>> {
-    let fill = |text: &str| variables.fill(text, UnknownVariables::Remove, Place::Name);
+    let fill = |text: &str| variables.fill(text, UnknownVariables::Remove, TextKind::Name);
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let mut found = given(params.channel.as_ref()).map(|text| words(&fill(text))).unwrap_or_default();
+    let mut found = non_empty(params.channel.as_ref()).map(|text| words(&fill(text))).unwrap_or_default();
     found.extend(params.channels.iter().map(|channel| fill(channel).trim().to_owned()));
-    if let Some(path) = given(params.channel_file.as_ref()) {
+    if let Some(path) = non_empty(params.channel_file.as_ref()) {
         match inputs.text(path).context("cannot use `channel_file`")? {
             Some(text) if file_wins && !text.trim().is_empty() => found = words(&text),
             Some(text) => found.extend(words(&fill(&text))),
@@ -169,7 +171,7 @@ pub(crate) fn channels(
         }
     }
     if found.is_empty() {
-        found = given(of_source).map(|text| words(&fill(text))).unwrap_or_default();
+        found = non_empty(of_source).map(|text| words(&fill(text))).unwrap_or_default();
     }
     let mut seen = BTreeSet::new();
     found.retain(|channel| !channel.is_empty() && seen.insert(channel.clone()));

@@ -1,11 +1,10 @@
 //! The `params` of a put step.
 
-use jetway::{Parameters, Problems};
+use jetway::{Parameters, Problems, non_empty};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::alert_type::AlertType;
-use crate::inputs::given;
 use crate::items::Items;
 use crate::reaction_word::is_reaction;
 use crate::reference::Reference;
@@ -201,7 +200,7 @@ impl Parameters for Params {
             ("mentions_file", &self.mentions_file),
         ];
         for (key, path) in files {
-            if let Some(path) = given(path.as_ref()) {
+            if let Some(path) = non_empty(path.as_ref()) {
                 problems.require_input(key, path);
             }
         }

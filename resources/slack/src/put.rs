@@ -4,21 +4,21 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Context, Metadata, Response, Result};
+use jetway::{Advise as _, Context, Metadata, Response, Result, Secret, non_empty};
 use serde_json::Value;
 
 use crate::alert;
 use crate::alert_type::AlertType;
 use crate::concourse::Concourse;
 use crate::delivery::{Delivery, Kind, Target};
-use crate::inputs::{Inputs, given};
+use crate::inputs::Inputs;
 use crate::mention;
 use crate::message::{self, Message};
 use crate::params::Params;
 use crate::reaction::react;
 use crate::reference::MessageId;
 use crate::report::Report;
-use crate::source::{Credential, Source, non_empty};
+use crate::source::{Credential, Source};
 use crate::variables::{Markup, Variables};
 use crate::version::Version;
 use crate::web_api::WebApi;
@@ -156,7 +156,7 @@ impl Put<'_> {
         let concourse = Concourse {
             client: self.context.http(self.source.concourse_http())?,
             url,
-            login: user.zip(non_empty(self.source.password.as_ref())),
+            login: user.zip(Secret::non_empty(self.source.password.as_ref())),
         };
         let status = concourse.status(build, &previous).await;
         let status = status.with_context(|| format!("cannot get the status of build {previous} of this job"))?;
@@ -166,7 +166,7 @@ impl Put<'_> {
 
     /// The base URL of Concourse, without a trailing slash.
     fn concourse(&self) -> Option<&str> {
-        let given = given(self.source.concourse_url.as_ref()).map(|url| url.trim().trim_end_matches('/'));
+        let given = non_empty(self.source.concourse_url.as_ref()).map(|url| url.trim().trim_end_matches('/'));
         given.or(self.context.build().external_url.as_deref())
     }
 
@@ -184,7 +184,7 @@ impl Put<'_> {
     fn variables(&self, inputs: &Inputs) -> Result<Variables> {
         let markup = if self.params.escape { Markup::Escape } else { Markup::Keep };
         let mut variables = Variables::of_build(self.context.build(), markup, self.params.expand);
-        if let Some(path) = given(self.params.env_file.as_ref()) {
+        if let Some(path) = non_empty(self.params.env_file.as_ref()) {
             match inputs.text(path).context("cannot use `env_file`")? {
                 Some(text) => variables.add_env_file(path, &text, self.context.console()),
                 None => self.context.console().warn(format_args!("file `{path}` (`env_file`) does not exist")),
@@ -242,10 +242,10 @@ impl Put<'_> {
     /// Whether the put also sends to the webhook's own channel, in addition to `channel_file`. The established resource
     /// does so if no other key names a channel.
     fn file_adds_to_own_channel(&self) -> bool {
-        let is_named = given(self.params.channel.as_ref()).is_some()
+        let is_named = non_empty(self.params.channel.as_ref()).is_some()
             || !self.params.channels.is_empty()
-            || given(self.source.channel.as_ref()).is_some();
-        self.kind.is_none() && !is_named && given(self.params.channel_file.as_ref()).is_some()
+            || non_empty(self.source.channel.as_ref()).is_some();
+        self.kind.is_none() && !is_named && non_empty(self.params.channel_file.as_ref()).is_some()
     }
 
     fn log(&self, text: &str) {

@@ -16,7 +16,7 @@ use crate::version::{CHANNEL, TS, Version};
 pub enum Reference {
     /// The directory of a put or get of the message (the step's name), a file that holds its `ts` or its version, or the
     /// `ts` itself.
-    Place(String),
+    TextKind(String),
     /// The message's version.
     Message {
         /// The id of its channel.
@@ -38,7 +38,7 @@ impl Reference {
     /// Validates the reference without reading files.
     pub(crate) fn rules(&self, key: &str, problems: &mut Problems) {
         match self {
-            Self::Place(place) => problems.require_input(key, place),
+            Self::TextKind(place) => problems.require_input(key, place),
             Self::Message { ts, .. } if !ts.split_whitespace().all(is_ts) => {
                 problems.add(format!("{key}.ts"), "must be a message's `ts`, such as `1700000000.000100`");
             }
@@ -50,7 +50,7 @@ impl Reference {
     pub(crate) fn find(&self, key: &str, inputs: &Inputs) -> Result<Vec<MessageId>> {
         let place = match self {
             Self::Message { channel, ts } => return parse_ids(channel.as_deref(), ts),
-            Self::Place(place) => place,
+            Self::TextKind(place) => place,
         };
         if is_ts(place) {
             return parse_ids(None, place);
@@ -124,14 +124,14 @@ mod tests {
         fs::write(root.path().join("version"), "{\"channel\": \"C1\", \"ts\": \"1.1\"}").unwrap();
         fs::write(root.path().join("ts"), "3.3\n").unwrap();
         let inputs = Inputs::new(root.path()).unwrap();
-        let find = |place: &str| Reference::Place(place.to_owned()).find("thread", &inputs).unwrap();
+        let find = |place: &str| Reference::TextKind(place.to_owned()).find("thread", &inputs).unwrap();
         assert_eq!(find("announce"), [found(Some("C1"), "1.1"), found(Some("C2"), "2.2")]);
         assert_eq!(find("version"), [found(Some("C1"), "1.1")]);
         assert_eq!(find("ts"), [found(None, "3.3")]);
         assert_eq!(find("4.4"), [found(None, "4.4")]);
         let message = Reference::Message { channel: Some("C9".to_owned()), ts: "5.5".to_owned() };
         assert_eq!(message.find("thread", &inputs).unwrap(), [found(Some("C9"), "5.5")]);
-        assert!(Reference::Place("none".to_owned()).find("thread", &inputs).is_err());
+        assert!(Reference::TextKind("none".to_owned()).find("thread", &inputs).is_err());
     }
 
     #[test]

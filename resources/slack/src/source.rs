@@ -132,15 +132,15 @@ pub(crate) enum Credential<'s> {
 impl Source {
     /// The webhook or the token; `None` if the source has neither, so that no message can be sent.
     pub(crate) fn credential(&self) -> Option<Credential<'_>> {
-        let webhook = non_empty(self.url.as_ref()).map(Credential::Webhook);
-        webhook.or_else(|| non_empty(self.token.as_ref()).map(Credential::Token))
+        let webhook = Secret::non_empty(self.url.as_ref()).map(Credential::Webhook);
+        webhook.or_else(|| Secret::non_empty(self.token.as_ref()).map(Credential::Token))
     }
 
     /// Whether the source belongs to the established alert resource: it has keys that the notification resource does not have.
     pub(crate) fn is_of_alerts(&self) -> bool {
         let texts = [&self.channel, &self.concourse_url, &self.username];
         let has_key = texts.iter().any(|text| text.is_some()) || self.password.is_some();
-        has_key && non_empty(self.url.as_ref()).is_some()
+        has_key && Secret::non_empty(self.url.as_ref()).is_some()
     }
 
     /// The HTTP settings for the chat.
@@ -161,14 +161,9 @@ impl Source {
     }
 }
 
-/// The secret, if it is set and not empty.
-pub(crate) fn non_empty(secret: Option<&Secret>) -> Option<&Secret> {
-    secret.filter(|secret| !secret.expose().trim().is_empty())
-}
-
 impl Parameters for Source {
     fn rules(&self, problems: &mut Problems) {
-        match (non_empty(self.url.as_ref()), non_empty(self.token.as_ref())) {
+        match (Secret::non_empty(self.url.as_ref()), Secret::non_empty(self.token.as_ref())) {
             (None, None) if !self.disable => problems.add_with_hint(
                 "url",
                 "required, but missing",
@@ -177,10 +172,10 @@ impl Parameters for Source {
             (Some(_), Some(_)) => problems.add("token", "excludes `url`: set either a webhook or a bot token"),
             _ => {}
         }
-        if let Some(url) = non_empty(self.url.as_ref()) {
+        if let Some(url) = Secret::non_empty(self.url.as_ref()) {
             webhook_rules(url.expose().trim(), problems);
         }
-        if let Some(token) = non_empty(self.token.as_ref()) {
+        if let Some(token) = Secret::non_empty(self.token.as_ref()) {
             token_rules(token.expose().trim(), problems);
         }
         if let Err(problem) = http_url(&self.api_url) {
@@ -192,7 +187,7 @@ impl Parameters for Source {
         {
             problems.add("concourse_url", problem);
         }
-        if non_empty(self.password.as_ref()).is_some() && self.username.as_deref().is_none_or(str::is_empty) {
+        if Secret::non_empty(self.password.as_ref()).is_some() && self.username.as_deref().is_none_or(str::is_empty) {
             problems.add("password", "requires `username`");
         }
         self.http().rules(problems);
@@ -200,7 +195,7 @@ impl Parameters for Source {
 
     fn hidden_secrets(&self) -> Vec<String> {
         let mut secrets = self.http().hidden_secrets();
-        if let Some(url) = non_empty(self.url.as_ref()).and_then(|url| Url::parse(url.expose().trim()).ok()) {
+        if let Some(url) = Secret::non_empty(self.url.as_ref()).and_then(|url| Url::parse(url.expose().trim()).ok()) {
             let path = url.path().trim_matches('/').to_owned();
             let parts = url.path().split('/').chain(url.query()).filter(|part| part.len() >= MIN_MASKED_LENGTH);
             secrets.extend(parts.map(str::to_owned));

@@ -77,7 +77,7 @@ impl VariableValue {
 
 /// The kind of text that a variable is substituted into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum TextKind {
     /// Text in which the chat interprets mentions and links.
     Text,
     /// Text in an attachment. The established resource inserts values into the JSON unescaped, so the two characters `\n` in a
@@ -112,7 +112,7 @@ impl Variables {
             match line {
                 Line::Variable { name, value, expands } => {
                     let value = if expands {
-                        self.fill(value, UnknownVariables::Remove, Place::Name)
+                        self.fill(value, UnknownVariables::Remove, TextKind::Name)
                     } else {
                         value.to_owned()
                     };
@@ -155,7 +155,7 @@ impl Variables {
     }
 
     /// Expands the variables in `text`.
-    pub(crate) fn fill(&self, text: &str, unknown: UnknownVariables, place: Place) -> String {
+    pub(crate) fn fill(&self, text: &str, unknown: UnknownVariables, place: TextKind) -> String {
         if !self.expands {
             return text.to_owned();
         }
@@ -165,9 +165,9 @@ impl Variables {
                 self.lacks_status.set(true);
             }
             Some(match place {
-                Place::Text => value.in_text.as_str(),
-                Place::Attachment => value.in_attachment.as_str(),
-                Place::Name => value.plain.as_str(),
+                TextKind::Text => value.in_text.as_str(),
+                TextKind::Attachment => value.in_attachment.as_str(),
+                TextKind::Name => value.plain.as_str(),
             })
         };
         let filled = interpolate(text, lookup, unknown);
@@ -176,7 +176,7 @@ impl Variables {
     }
 
     /// Expands the variables in the strings of a JSON value. A variable's value cannot end the string that contains it.
-    pub(crate) fn fill_json(&self, value: Value, place: Place) -> Value {
+    pub(crate) fn fill_json(&self, value: Value, place: TextKind) -> Value {
         match value {
             Value::String(text) => Value::String(self.fill(&text, UnknownVariables::Remove, place)),
             Value::Array(items) => items.into_iter().map(|item| self.fill_json(item, place)).collect(),
@@ -230,7 +230,7 @@ mod tests {
     fn value_cannot_end_its_json_string() {
         let variables = Variables::of_build(&build(), Markup::Keep, true);
         let filled =
-            variables.fill_json(json!([{ "text": "x ${BUILD_JOB_NAME}", "short": true, "n": 1 }]), Place::Text);
+            variables.fill_json(json!([{ "text": "x ${BUILD_JOB_NAME}", "short": true, "n": 1 }]), TextKind::Text);
         assert_eq!(filled, json!([{ "text": "x a \"job\" <!channel> & $BUILD_NAME `id`", "short": true, "n": 1 }]));
     }
 
@@ -238,8 +238,8 @@ mod tests {
     fn escape_applies_to_texts_but_not_to_names() {
         let variables = Variables::of_build(&build(), Markup::Escape, true);
         let fill = |place| variables.fill("<$BUILD_JOB_NAME>", UnknownVariables::Remove, place);
-        assert_eq!(fill(Place::Text), "<a \"job\" &lt;!channel&gt; &amp; $BUILD_NAME `id`>");
-        assert_eq!(fill(Place::Name), "<a \"job\" <!channel> & $BUILD_NAME `id`>");
+        assert_eq!(fill(TextKind::Text), "<a \"job\" &lt;!channel&gt; &amp; $BUILD_NAME `id`>");
+        assert_eq!(fill(TextKind::Name), "<a \"job\" <!channel> & $BUILD_NAME `id`>");
     }
 
     #[test]
@@ -248,13 +248,16 @@ mod tests {
         let mut variables = Variables::of_build(&build(), Markup::Keep, true);
         let text = "A=n$BUILD_NAME\nB='$A'\nBUILD_NAME=$A $(id) `id`\n";
         variables.add_env_file("env", text, &console);
-        assert_eq!(variables.fill("$A|$B|$BUILD_NAME", UnknownVariables::Remove, Place::Name), "n42|$A|n42 $(id) `id`");
+        assert_eq!(
+            variables.fill("$A|$B|$BUILD_NAME", UnknownVariables::Remove, TextKind::Name),
+            "n42|$A|n42 $(id) `id`"
+        );
     }
 
     #[test]
     fn unset_variable_of_the_build_is_known_and_empty() {
         let variables = Variables::of_build(&build(), Markup::Keep, true);
-        assert_eq!(variables.fill("[$BUILD_ID][$NOPE]", UnknownVariables::Keep, Place::Text), "[][$NOPE]");
+        assert_eq!(variables.fill("[$BUILD_ID][$NOPE]", UnknownVariables::Keep, TextKind::Text), "[][$NOPE]");
         assert_eq!(variables.unknown.take().into_iter().collect::<Vec<_>>(), ["NOPE"]);
     }
 
@@ -264,15 +267,15 @@ mod tests {
         variables.set_text_of_file("V", "a\\nb");
         variables.set("W", "c\\nd");
         let fill = |place| variables.fill_json(json!("$V \\n"), place);
-        assert_eq!(variables.fill_json(json!("$W"), Place::Attachment), json!("c\\nd"));
-        assert_eq!(fill(Place::Attachment), json!("a\nb \\n"));
-        assert_eq!(fill(Place::Text), json!("a\\nb \\n"));
+        assert_eq!(variables.fill_json(json!("$W"), TextKind::Attachment), json!("c\\nd"));
+        assert_eq!(fill(TextKind::Attachment), json!("a\nb \\n"));
+        assert_eq!(fill(TextKind::Text), json!("a\\nb \\n"));
     }
 
     #[test]
     fn verbatim_texts_are_not_expanded() {
         let variables = Variables::of_build(&build(), Markup::Keep, false);
-        assert_eq!(variables.fill("$BUILD_NAME", UnknownVariables::Remove, Place::Text), "$BUILD_NAME");
+        assert_eq!(variables.fill("$BUILD_NAME", UnknownVariables::Remove, TextKind::Text), "$BUILD_NAME");
     }
 
     proptest! {

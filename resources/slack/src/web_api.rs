@@ -5,7 +5,7 @@ use jetway::http::{HttpClient, HttpRequest, HttpResponse, Redirects, StatusError
 use jetway::{Advise as _, Error, Result, Secret};
 use serde_json::{Map, Value, json};
 
-use crate::meaning;
+use crate::error_codes;
 
 /// The Web API, authenticated as one bot.
 pub(crate) struct WebApi<'s> {
@@ -36,7 +36,7 @@ pub(crate) struct ApiError {
 impl std::fmt::Display for ApiError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "Slack answered `{}` to `{}`", self.code, self.method)?;
-        if let Some(meaning) = meaning::of(&self.code) {
+        if let Some(meaning) = error_codes::explanation(&self.code) {
             write!(formatter, ": {meaning}")?;
         }
         self.details.iter().try_for_each(|detail| write!(formatter, "\n{detail}"))

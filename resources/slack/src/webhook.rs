@@ -5,7 +5,7 @@ use jetway::http::{HttpClient, Redirects, StatusError, Url};
 use jetway::{Advise as _, Console, Error, Interrupted, Result, Secret};
 use serde_json::{Map, Value};
 
-use crate::meaning;
+use crate::error_codes;
 
 /// The maximum size of a response, in bytes. Known responses are one word or one line.
 const MAX_RESPONSE: u64 = 64 * 1024;
@@ -73,11 +73,11 @@ fn check_body(body: &str) -> Result<(), String> {
         return Err("the response is a web page: check for a proxy or a login page in between".to_owned());
     }
     let is_sentence = body.split_whitespace().nth(1).is_some();
-    if is_sentence || meaning::of(body).is_some() { Err(explain_code(body)) } else { Ok(()) }
+    if is_sentence || error_codes::explanation(body).is_some() { Err(explain_code(body)) } else { Ok(()) }
 }
 
 fn explain_code(code: &str) -> String {
-    match meaning::of(code) {
+    match error_codes::explanation(code) {
         Some(meaning) => format!("`{code}`: {meaning}"),
         None => code.chars().filter(|character| !character.is_control()).take(MAX_REASON).collect(),
     }
@@ -90,7 +90,7 @@ fn explain(error: Error) -> Error {
         Some(entries) => entries.get("error").and_then(Value::as_str).map(str::to_owned),
         None => std::str::from_utf8(answer.body()).ok().map(|text| text.trim().to_owned()),
     };
-    match code.as_deref().and_then(meaning::of) {
+    match code.as_deref().and_then(error_codes::explanation) {
         Some(meaning) => error.hint(meaning),
         None => error,
     }

@@ -30,12 +30,12 @@ fn fetch_creates_local_branches() {
     let (_destination, outcome) =
         get(&source(&repository.file_url()), Some(&commits[1]), json!({ "fetch": ["side", "nope"] }));
     outcome.failed();
-    assert!(said(&outcome).contains("there is no branch `nope`"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("there is no branch `nope`"), "{}", messages(&outcome));
     for params in [json!({}), json!({ "depth": 1 }), json!({ "depth": 1, "all_branches": true })] {
         let source = with(source(&repository.file_url()), json!({ "branch": "nope" }));
         let (_destination, outcome) = get(&source, None, params);
         outcome.failed();
-        assert!(said(&outcome).contains("there is no branch `nope`"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("there is no branch `nope`"), "{}", messages(&outcome));
     }
 }
 
@@ -92,7 +92,7 @@ fn fetch_accepts_branches_tags_commits_and_full_refs() {
     ] {
         let (_destination, outcome) = get(&source, Some(&commits[1]), json!({ "fetch": ["side", name] }));
         outcome.failed();
-        assert!(said(&outcome).contains(expected), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(expected), "{}", messages(&outcome));
     }
 }
 

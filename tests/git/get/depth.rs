@@ -72,7 +72,7 @@ fn history_is_deepened_if_commits_are_not_served_by_hash() {
     outcome.succeeded();
     assert_eq!(git_in(destination.path(), &["rev-parse", "HEAD"]), commits[3]);
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         format!(
             "the server does not serve commits by hash; searching `main`\n\
              deepening the history to find {0} (git fetch --deepen=100)\n\

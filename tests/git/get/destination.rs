@@ -10,7 +10,7 @@ fn must_be_empty() {
         .request(&request(&source(&repository.file_url()), Some(&commits[0]), &json!({})))
         .run();
     outcome.failed();
-    assert_eq!(said(&outcome), "error: the destination `[DIR]` is not empty\n");
+    assert_eq!(messages(&outcome), "error: the destination `[DIR]` is not empty\n");
     assert_eq!(read(&destination, "mine"), "precious");
 }
 
@@ -28,12 +28,12 @@ fn must_be_writable() {
     let outcome = Verb::get("git").dir(file.join("below")).request(&request).run();
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: cannot create the destination `[DIR]`\n  caused by: Not a directory (os error 20)\n"
     );
     let outcome = Verb::get("git").dir(&file).request(&request).run();
     outcome.failed();
-    assert_eq!(said(&outcome), "error: the destination `[DIR]` is not a directory\n");
+    assert_eq!(messages(&outcome), "error: the destination `[DIR]` is not a directory\n");
     assert_eq!(read(&directory, "file"), "precious");
 }
 

@@ -75,7 +75,7 @@ fn sparse_checkout_skips_submodules_with_a_warning() {
     let source = with(source(&nested.repository.file_url()), json!({ "sparse_paths": ["/.gitmodules", "/lib"] }));
     let (_destination, outcome) = get(&source, Some(&nested.commit), json!({}));
     outcome.succeeded();
-    assert!(said(&outcome).contains("warning: skipping missing submodule: sub/other\n"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("warning: skipping missing submodule: sub/other\n"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -87,11 +87,11 @@ fn list_without_a_match_fails_and_lists_the_submodules() {
     outcome.failed();
     let expected = "error: `submodules` lists `b`, where there is no submodule\n\
                     hint: the submodules of this commit are at `lib`, `sub/other`\n";
-    assert!(said(&outcome).contains(expected), "{}", said(&outcome));
+    assert!(messages(&outcome).contains(expected), "{}", messages(&outcome));
     let (plain, commits) = history(&["one"]);
     let (_destination, outcome) = get(&source_of(&plain), Some(&commits[0]), json!({ "submodules": ["lib"] }));
     outcome.failed();
-    assert!(said(&outcome).contains("hint: this commit has no submodules\n"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("hint: this commit has no submodules\n"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn nested_branch_dot_fails_with_a_hint() {
         get(&source(&repository.file_url()), Some(&commit), json!({ "submodule_remote": true }));
     outcome.failed();
     let hint = "hint: a nested submodule has `branch = .`";
-    assert!(said(&outcome).contains(hint), "{}", said(&outcome));
+    assert!(messages(&outcome).contains(hint), "{}", messages(&outcome));
     let params = json!({ "submodule_remote": true, "submodule_recursive": false });
     get(&source(&repository.file_url()), Some(&commit), params).1.succeeded();
 }

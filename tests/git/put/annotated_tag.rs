@@ -25,17 +25,21 @@ fn needs_its_file_and_tag() {
     let params = json!({ "repository": "app", "tag": "version", "annotate": "nope" });
     let outcome = put(&source(&repository.file_url()), inputs.path(), params);
     outcome.failed();
-    assert!(said(&outcome).starts_with("error: cannot read the annotation file `nope`\n"), "{}", said(&outcome));
+    assert!(
+        messages(&outcome).starts_with("error: cannot read the annotation file `nope`\n"),
+        "{}",
+        messages(&outcome)
+    );
     let params = json!({ "repository": "app", "annotate": "nope", "only_tag": true, "push_all_tags": false });
     let outcome = put(&source(&repository.file_url()), inputs.path(), params);
     outcome.failed();
     assert!(
-        said(&outcome).ends_with(
+        messages(&outcome).ends_with(
             "`params.annotate`: has no effect without `tag`\n    \
          `params.only_tag`: needs `tag` if `push_all_tags` is `false`: there is nothing else to push\n"
         ),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
 }
 

@@ -28,7 +28,7 @@ fn lease_overwrites_only_the_commit_of_the_get() {
     let outcome = put(&source(&repository.file_url()), inputs.path(), params);
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: cannot push to `file://[TEMP]/repository.git`\n  \
          caused by: `refs/heads/main`: [rejected] (stale info)\n\
          hint: the branch was updated since the get, and `force: lease` does not overwrite newer commits; get the branch again\n"
@@ -46,7 +46,7 @@ fn lease_works_with_rebase_and_merge() {
         let params = json!({ "repository": "app", "force": "lease", mode: true });
         let outcome = put(&source(&repository.file_url()), inputs.path(), params.clone());
         outcome.succeeded();
-        assert!(!said(&outcome).contains("retrying"), "{}", said(&outcome));
+        assert!(!messages(&outcome).contains("retrying"), "{}", messages(&outcome));
         assert!(repository.history("main").contains(&theirs));
         assert_eq!(repository.file("main", "ours"), "1");
         // A new branch.
@@ -77,5 +77,9 @@ fn lease_is_refused_with_another_refs_prefix() {
     let params = json!({ "repository": "app", "force": "lease", "refs_prefix": "refs/for" });
     let outcome = put(&source(&repository.file_url()), inputs.path(), params);
     outcome.failed();
-    assert!(said(&outcome).contains("`params.force`: cannot be `lease` with a `refs_prefix`"), "{}", said(&outcome));
+    assert!(
+        messages(&outcome).contains("`params.force`: cannot be `lease` with a `refs_prefix`"),
+        "{}",
+        messages(&outcome)
+    );
 }

@@ -50,9 +50,9 @@ fn conflict_fails_and_restores_the_repository() {
     let theirs = repository.commit("theirs", &[("same", "theirs")]);
     let outcome = put(&source(&repository.file_url()), inputs.path(), merge());
     outcome.failed();
-    let said = said(&outcome).replace(&ours, "ID");
-    assert!(said.starts_with("error: cannot merge `main` into `ID`\n"), "{said}");
-    assert!(said.ends_with("hint: conflicts in: same\n"), "{said}");
+    let messages = messages(&outcome).replace(&ours, "ID");
+    assert!(messages.starts_with("error: cannot merge `main` into `ID`\n"), "{messages}");
+    assert!(messages.ends_with("hint: conflicts in: same\n"), "{messages}");
     assert_eq!((checkout.head(), repository.tip("main")), (ours, theirs));
     assert_eq!(checkout.git(&["status", "--porcelain"]), "");
 }
@@ -75,15 +75,15 @@ fn refuses_rebase_at_the_same_time() {
     let outcome = put(&source("file:///x"), inputs.path(), params);
     outcome.failed();
     assert!(
-        said(&outcome).ends_with(
+        messages(&outcome).ends_with(
             "`params.returning`: expected `merged` or `unmerged`, found `unmergd`; did you mean `unmerged`?\n"
         ),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
     let params = json!({ "repository": "app", "merge": true, "rebase": true });
     let outcome = put(&source("file:///x"), inputs.path(), params);
-    assert!(said(&outcome).ends_with("`params.merge`: cannot be set together with `rebase`\n"));
+    assert!(messages(&outcome).ends_with("`params.merge`: cannot be set together with `rebase`\n"));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn discards_uncommitted_changes_with_a_warning() {
     fs::write(inputs.path().join("app/new"), "untracked").expect("write a file");
     let outcome = put(&source(&repository.file_url()), inputs.path(), merge());
     outcome.succeeded();
-    assert!(said(&outcome).contains("warning: discarding uncommitted changes"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("warning: discarding uncommitted changes"), "{}", messages(&outcome));
     assert_eq!(repository.file("main", "ours"), "1");
     assert!(inputs.path().join("app/new").exists());
 }

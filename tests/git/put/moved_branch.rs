@@ -9,7 +9,7 @@ fn fails_without_rebase() {
     let outcome = put(&source(&repository.file_url()), inputs.path(), app());
     outcome.failed();
     assert_eq!(
-        said(&outcome),
+        messages(&outcome),
         "error: cannot push to `file://[TEMP]/repository.git`\n  \
          caused by: `refs/heads/main`: [rejected] (fetch first)\n\
          hint: the branch has commits that HEAD lacks; `rebase: true` rebases onto them\n"
@@ -54,7 +54,7 @@ fn rebases_and_merges_from_a_shallow_get_of_an_older_version() {
         checkout.commit("ours", &[("ours", "1")]);
         let outcome = put(&source(&url), inputs.path(), json!({ "repository": "app", how: true }));
         outcome.succeeded();
-        assert!(!said(&outcome).contains("another push updated"), "{}", said(&outcome));
+        assert!(!messages(&outcome).contains("another push updated"), "{}", messages(&outcome));
         assert!(repository.history("main").contains(&commits[3]));
         assert_eq!(repository.file("main", "ours"), "1");
         assert_eq!(checkout.git(&["for-each-ref", "refs/jetway"]), "");
@@ -94,7 +94,7 @@ fn fails_if_line_endings_make_a_file_modified() {
     repository.commit("theirs", &[("theirs", "1")]);
     let outcome = put(&source(&repository.file_url()), inputs.path(), rebase());
     outcome.failed();
-    assert!(said(&outcome).ends_with("hint: uncommitted changes in: win.txt\n"), "{}", said(&outcome));
+    assert!(messages(&outcome).ends_with("hint: uncommitted changes in: win.txt\n"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn fails_without_a_common_commit() {
     let outcome = put(&source(&repository.file_url()), inputs.path(), rebase());
     outcome.failed();
     let expected = "error: HEAD and `main` of `file://[TEMP]/repository.git` have no commit in common\n";
-    assert_eq!(said(&outcome), expected);
+    assert_eq!(messages(&outcome), expected);
 }
 
 #[test]
@@ -144,9 +144,12 @@ fn conflict_fails_and_restores_the_repository() {
     repository.commit("theirs", &[("same file", "theirs")]);
     let outcome = put(&source(&repository.file_url()), inputs.path(), rebase());
     outcome.failed();
-    let said = said(&outcome).replace(&ours, "ID");
-    assert!(said.starts_with("error: cannot rebase `ID` onto `main`\n  caused by: `git rebase` ended"), "{said}");
-    assert!(said.ends_with("hint: conflicts in: same file\n"), "{said}");
+    let messages = messages(&outcome).replace(&ours, "ID");
+    assert!(
+        messages.starts_with("error: cannot rebase `ID` onto `main`\n  caused by: `git rebase` ended"),
+        "{messages}"
+    );
+    assert!(messages.ends_with("hint: conflicts in: same file\n"), "{messages}");
     assert_eq!(checkout.head(), ours);
     assert_eq!(checkout.git(&["status", "--porcelain"]), "");
 }

@@ -22,11 +22,11 @@ fn tags_of_a_task_are_pushed() {
         let params = crate::support::with(app(), more);
         let outcome = put(&source(&repository.file_url()), inputs.path(), params.clone());
         outcome.succeeded();
-        assert!(!said(&outcome).contains("warning"), "{}", said(&outcome));
+        assert!(!messages(&outcome).contains("warning"), "{}", messages(&outcome));
         for tag in ["light", "annotated^{commit}"] {
             assert_eq!(repository.resolve(&format!("refs/tags/{tag}")), commit);
         }
-        assert!(said(&outcome).contains("pushed the tags `annotated`, `light`"), "{}", said(&outcome));
+        assert!(messages(&outcome).contains("pushed the tags `annotated`, `light`"), "{}", messages(&outcome));
         put(&source(&repository.file_url()), inputs.path(), params).succeeded();
     }
 }
@@ -59,7 +59,7 @@ fn warn_if_they_are_on_a_commit_that_rebase_replaced() {
     outcome.succeeded();
     assert_eq!(repository.resolve("refs/tags/v1^{commit}"), replaced);
     let warning = "warning: pushed the tag `v1` on a commit that `rebase` has replaced";
-    assert!(said(&outcome).contains(warning), "{}", said(&outcome));
+    assert!(messages(&outcome).contains(warning), "{}", messages(&outcome));
 }
 
 #[test]
@@ -81,9 +81,9 @@ fn all_tags_are_pushed_to_a_mirror() {
     let outcome = put(&source(&mirror.file_url()), inputs.path(), app());
     outcome.succeeded();
     assert!(
-        said(&outcome).contains("did not push the tag `v000`, which the server has on another commit;"),
+        messages(&outcome).contains("did not push the tag `v000`, which the server has on another commit;"),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
     assert_eq!(mirror.resolve("refs/tags/v000"), commits[1]);
     assert_eq!(mirror.resolve("refs/tags/w149"), commits[0]);
@@ -102,7 +102,7 @@ fn only_tag_pushes_them_without_the_branch() {
     assert_eq!((repository.tip("main"), repository.resolve("refs/tags/v2")), (commits[0].clone(), commit));
     let outcome = put(&source, inputs.path(), params);
     outcome.succeeded();
-    assert!(said(&outcome).contains("nothing to push"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("nothing to push"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn stale_tags_are_skipped_with_a_warning() {
         outcome.succeeded();
         let warning = "warning: did not push the tag `stale`, which the server has on another commit; \
                        to overwrite, set `push_all_tags: true` and `force: true`\n";
-        assert!(said(&outcome).contains(warning), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(warning), "{}", messages(&outcome));
         assert_eq!(repository.resolve("refs/tags/stale"), commits[1]);
         assert_eq!(repository.resolve("refs/tags/fresh"), checkout.head());
     }
@@ -135,15 +135,15 @@ fn force_overwrites_tags_that_a_task_moved() {
     let outcome = put(&source, inputs.path(), app());
     outcome.succeeded();
     assert!(
-        said(&outcome)
+        messages(&outcome)
             .contains("did not push the tags `latest`, `production`, which the server has on another commit;"),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
     let params = json!({ "repository": "app", "force": true });
     let outcome = put(&source, inputs.path(), params);
     outcome.succeeded();
-    assert!(!said(&outcome).contains("warning"), "{}", said(&outcome));
+    assert!(!messages(&outcome).contains("warning"), "{}", messages(&outcome));
     assert_eq!(repository.resolve("refs/tags/latest"), commit);
     assert_eq!(repository.resolve("refs/tags/production"), commits[1]);
 }
@@ -163,9 +163,9 @@ fn refused_tags_do_not_fail_the_push() {
     let outcome = put(&source(&repository.file_url()), inputs.path(), app());
     outcome.succeeded();
     assert!(
-        said(&outcome).contains("because the server refused: `refs/tags/protected`: [remote rejected]"),
+        messages(&outcome).contains("because the server refused: `refs/tags/protected`: [remote rejected]"),
         "{}",
-        said(&outcome)
+        messages(&outcome)
     );
     assert_eq!((repository.tip("main"), repository.git(&["tag"])), (commit, "v2".to_owned()));
 }
@@ -179,7 +179,7 @@ fn push_all_tags_pushes_all_or_none() {
     let with = |more: Value| crate::support::with(app(), more);
     let outcome = put(&source, inputs.path(), with(json!({ "push_all_tags": true })));
     outcome.failed();
-    assert!(said(&outcome).contains("`refs/tags/stale`: [rejected] (already exists)"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("`refs/tags/stale`: [rejected] (already exists)"), "{}", messages(&outcome));
     assert_eq!(repository.tip("main"), commits[1], "no tag is pushed");
     put(&source, inputs.path(), with(json!({ "push_all_tags": false }))).succeeded();
     assert_eq!(repository.git(&["tag"]), "stale");

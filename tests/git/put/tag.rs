@@ -37,7 +37,7 @@ fn existing_on_another_commit_fails_without_retries() {
         let outcome = put(&source(&repository.file_url()), inputs.path(), params);
         outcome.failed();
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "error: cannot push to `file://[TEMP]/repository.git`\n  \
              caused by: `refs/heads/main`: [rejected] (atomic push failed)\n    \
              `refs/tags/taken`: [rejected] (already exists)\n\
@@ -69,7 +69,7 @@ fn refuses_invisible_characters_in_its_name() {
         ] {
             let outcome = put_with(text, prefix);
             outcome.failed();
-            assert_eq!(said(&outcome), expected);
+            assert_eq!(messages(&outcome), expected);
         }
         for (text, shown) in
             [("1.0\nsecond\n", "1.0\\nsecond"), (" 1.0\n", " 1.0"), ("1.0 \n", "1.0 "), ("\n1.0\n", "\\n1.0")]
@@ -77,7 +77,7 @@ fn refuses_invisible_characters_in_its_name() {
             let outcome = put_with(text, prefix);
             outcome.failed();
             let expected = format!("{shown}` from the file `t` is not a valid tag name\n");
-            assert!(said(&outcome).ends_with(&expected), "{}", said(&outcome));
+            assert!(messages(&outcome).ends_with(&expected), "{}", messages(&outcome));
         }
     }
 }

@@ -5,10 +5,10 @@ fn refused(source: Value, problems: &[&str]) {
     let outcome = check(&with(json!({ "uri": "file:///nowhere" }), source), NONE);
     outcome.failed();
     for problem in problems {
-        assert!(said(&outcome).contains(problem), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(problem), "{}", messages(&outcome));
     }
-    let count = said(&outcome).lines().filter(|line| line.starts_with("    `")).count();
-    assert_eq!(count, problems.len(), "{}", said(&outcome));
+    let count = messages(&outcome).lines().filter(|line| line.starts_with("    `")).count();
+    assert_eq!(count, problems.len(), "{}", messages(&outcome));
 }
 
 #[test]
@@ -73,6 +73,6 @@ fn version_without_a_ref_fails() {
     ] {
         let outcome = get(&source(&repository.file_url()), version, json!({})).1;
         outcome.failed();
-        assert_eq!(said(&outcome), message);
+        assert_eq!(messages(&outcome), message);
     }
 }

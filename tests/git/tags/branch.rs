@@ -38,5 +38,5 @@ fn fails_if_it_is_missing() {
     let (repository, _) = two_branches();
     let outcome = check(&tags(&repository.file_url(), json!({ "branch": "nope" })), NONE);
     outcome.failed();
-    assert_eq!(said(&outcome), "error: there is no branch `nope` in `file://[TEMP]/repository.git`\n");
+    assert_eq!(messages(&outcome), "error: there is no branch `nope` in `file://[TEMP]/repository.git`\n");
 }

@@ -103,7 +103,7 @@ fn new_container_returns_all_branches() {
     for _ in 0..2 {
         let outcome = check_in(&container, &source, version("gone", &commits[1]));
         assert_eq!(outcome.json(), json!([a, late, known, main]));
-        assert!(said(&outcome).starts_with("warning: branch `gone` was deleted"), "{}", said(&outcome));
+        assert!(messages(&outcome).starts_with("warning: branch `gone` was deleted"), "{}", messages(&outcome));
     }
 }
 
@@ -118,7 +118,7 @@ fn deleted_branches_are_not_versions() {
     for _ in 0..3 {
         let outcome = check_in(&container, &source, version("feature/b", &commits[2]));
         assert_eq!(refs(&outcome), ["feature/a"]);
-        assert!(said(&outcome).starts_with("warning: branch `feature/b` was deleted"), "{}", said(&outcome));
+        assert!(messages(&outcome).starts_with("warning: branch `feature/b` was deleted"), "{}", messages(&outcome));
     }
     // Only later pushes are new.
     commits.push(repository.commit_on("main", "next", &[("x", "1")]));
@@ -158,5 +158,5 @@ fn get_checks_out_the_branch() {
     }
     let outcome = get(&source, version("feature/c", &commits[1]), json!({})).1;
     outcome.failed();
-    assert!(said(&outcome).contains("there is no branch `feature/c`"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("there is no branch `feature/c`"), "{}", messages(&outcome));
 }

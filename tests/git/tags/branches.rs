@@ -72,7 +72,7 @@ fn version_is_none_without_matching_branches() {
     let outcome = check(&source, NONE);
     let (version, names) = set(&outcome);
     assert_eq!((version["branches"].as_str(), names.len()), (Some("NONE"), 0));
-    assert!(said(&outcome).contains("matches `branch_filters: no/*`"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("matches `branch_filters: no/*`"), "{}", messages(&outcome));
     assert_eq!(check(&source, version.clone()).json(), json!([version]));
     let (directory, outcome) = get(&source, version, json!({}));
     outcome.succeeded();
@@ -94,7 +94,11 @@ fn get_writes_only_the_file() {
     assert!(server.requests().is_empty(), "{:?}", server.requests());
     let outcome = get(&sets(&url), json!({ "branches": "main" }), json!({})).1;
     outcome.failed();
-    assert!(said(&outcome).contains("is neither a JSON array of names nor `NONE`: `main`"), "{}", said(&outcome));
+    assert!(
+        messages(&outcome).contains("is neither a JSON array of names nor `NONE`: `main`"),
+        "{}",
+        messages(&outcome)
+    );
 }
 
 #[test]
@@ -104,5 +108,5 @@ fn warn_of_ignored_keys() {
     let outcome = check(&source, NONE);
     assert_eq!(set(&outcome).1.len(), 3);
     let warning = "warning: ignored with `version_type: branches`: `branch`, `paths`, `version_depth`\n";
-    assert_eq!(said(&outcome), warning);
+    assert_eq!(messages(&outcome), warning);
 }

@@ -104,7 +104,7 @@ fn moved_tag_checks_out_the_version_with_a_warning() {
             "warning: tag `v1` was moved to {}; checking out {}, its commit when the version was found\n",
             commits[2], commits[0]
         );
-        assert!(said(&outcome).contains(&message), "{}", said(&outcome));
+        assert!(messages(&outcome).contains(&message), "{}", messages(&outcome));
     }
 }
 
@@ -117,10 +117,10 @@ fn deleted_tag_fails_unless_the_server_has_the_commit() {
     let (directory, outcome) = get(&source, version("v1", &commits[0]), json!({}));
     outcome.succeeded();
     assert_eq!(file(&directory, "commit"), format!("{}\n", commits[0]));
-    assert!(said(&outcome).contains("warning: tag `v1` was deleted since"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("warning: tag `v1` was deleted since"), "{}", messages(&outcome));
     let outcome = get(&source, json!({ "ref": "v1" }), json!({})).1;
     outcome.failed();
-    assert!(said(&outcome).contains("error: version `v1` is gone: `http://"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("error: version `v1` is gone: `http://"), "{}", messages(&outcome));
     let outcome = get(&source, version("v1", &"1".repeat(40)), json!({})).1;
     outcome.failed();
 }

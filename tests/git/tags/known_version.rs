@@ -18,7 +18,7 @@ fn moved_tag_is_returned_with_its_new_commit() {
     for container in [container, Container::new()] {
         let outcome = check_in(&container, &source, version("latest", &commits[2]));
         assert_eq!(outcome.json(), json!([version("v3", &commits[2]), version("latest", &commits[0])]));
-        assert_eq!(said(&outcome), format!("tag `latest` was moved to {}\n", commits[0]));
+        assert_eq!(messages(&outcome), format!("tag `latest` was moved to {}\n", commits[0]));
     }
 }
 
@@ -35,7 +35,7 @@ fn deleted_tag_restarts_at_the_newest() {
         let outcome = check_in(&container, &source, version("v3", &commits[2]));
         assert_eq!(refs(&outcome), ["v2"]);
         assert_eq!(
-            said(&outcome),
+            messages(&outcome),
             "warning: tag `v3` was deleted or no longer matches the filters; continuing from the newest tag\n"
         );
     }

@@ -47,8 +47,8 @@ fn continue_after_a_tag_was_deleted() {
     let source = ancestors(&repository.file_url(), json!({ "branch": "main" }));
     let outcome = check(&source, json!({ "ref": commits[2] }));
     assert_eq!(refs(&outcome), Vec::<String>::new());
-    assert!(said(&outcome).contains("is no longer an ancestor of a matching tag"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("is no longer an ancestor of a matching tag"), "{}", messages(&outcome));
     let gone = check(&source, json!({ "ref": "v0" }));
     assert_eq!(refs(&gone), [commits[1].clone()]);
-    assert_eq!(said(&gone), "warning: version `v0` is gone; continuing from the newest commit\n");
+    assert_eq!(messages(&gone), "warning: version `v0` is gone; continuing from the newest commit\n");
 }

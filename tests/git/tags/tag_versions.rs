@@ -36,7 +36,7 @@ fn tag_sort_version_continues_after_a_deleted_or_moved_tag() {
     repository.delete_tag("go1.21.9");
     let outcome = check(&source, version("go1.21.9", &commits[2]));
     assert_eq!(refs(&outcome), ["go1.21.10"]);
-    assert!(said(&outcome).contains("tag `go1.21.9` was deleted"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("tag `go1.21.9` was deleted"), "{}", messages(&outcome));
     repository.git(&["tag", "-f", "go1.21.10", &commits[0]]);
     let found = check(&source, version("go1.21.10", &commits[1])).json();
     assert_eq!(found, json!([version("go1.21.10", &commits[0])]));
@@ -49,7 +49,7 @@ fn are_sorted_by_date_and_ignore_commit_filters() {
     let outcome = check(&source, NONE);
     assert_eq!(outcome.json(), json!([version("go1.20.1", &commits[4])]));
     let warning = "warning: ignored with `version_type: tags`: `branch`, `paths`\n";
-    assert_eq!(said(&outcome), warning);
+    assert_eq!(messages(&outcome), warning);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn warn_if_no_tag_matches() {
     ] {
         let outcome = check(&with(json!({ "uri": repository.file_url() }), more), NONE);
         assert_eq!(outcome.json(), json!([]));
-        assert!(said(&outcome).starts_with("warning: no tag of ") && said(&outcome).ends_with(expected));
+        assert!(messages(&outcome).starts_with("warning: no tag of ") && messages(&outcome).ends_with(expected));
     }
 }
 
@@ -115,12 +115,12 @@ fn get_checks_out_the_version_of_a_moved_or_deleted_tag() {
     let (directory, outcome) = get(&all(&url, json!({})), version("v1", &commits[0]), json!({}));
     outcome.succeeded();
     assert_eq!(file(&directory, "ref"), format!("{}\n", commits[0]));
-    assert!(said(&outcome).contains("warning: tag `v1` was moved to"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("warning: tag `v1` was moved to"), "{}", messages(&outcome));
     repository.delete_tag("v1");
     let (directory, outcome) = get(&all(&url, json!({})), version("v1", &commits[0]), json!({ "depth": 0 }));
     outcome.succeeded();
     assert_eq!(file(&directory, "ref"), format!("{}\n", commits[0]));
-    assert!(said(&outcome).contains("warning: tag `v1` was deleted since"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("warning: tag `v1` was deleted since"), "{}", messages(&outcome));
 }
 
 #[test]
@@ -141,6 +141,6 @@ fn put_is_refused() {
         outcome.failed();
         let message =
             format!("error: a put is not supported with `version_type: {kind}`\nhint: put to another resource");
-        assert!(said(&outcome).starts_with(&message), "{}", said(&outcome));
+        assert!(messages(&outcome).starts_with(&message), "{}", messages(&outcome));
     }
 }

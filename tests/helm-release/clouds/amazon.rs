@@ -23,40 +23,40 @@ fn session() -> Key {
 /// signed with `key` gets the description of the cluster.
 fn start(key: Key, cluster: &Arc<StandIn>) -> StandIn {
     let cluster = Arc::clone(cluster);
-    StandIn::start(move |asked| match (asked.method.as_str(), asked.path()) {
-        ("POST", "/") => assume(asked),
-        ("GET", "/clusters/production") => match key.has_signed(asked, "eu-west-1", "eks") {
+    StandIn::start(move |request| match (request.method.as_str(), request.path()) {
+        ("POST", "/") => assume(request),
+        ("GET", "/clusters/production") => match key.has_signed(request, "eu-west-1", "eks") {
             Ok(()) => cluster_description(&cluster),
-            Err(problem) => Answer::json(403, &json!({ "message": problem })),
+            Err(problem) => Response::json(403, &json!({ "message": problem })),
         },
-        ("GET", "/container") if asked.header("authorization") == Some("s3cret-of-the-container") => credentials(),
-        ("PUT", "/latest/api/token") if asked.header("x-aws-ec2-metadata-token-ttl-seconds").is_some() => {
-            Answer::text(200, "s3cret-of-the-machine")
+        ("GET", "/container") if request.header("authorization") == Some("s3cret-of-the-container") => credentials(),
+        ("PUT", "/latest/api/token") if request.header("x-aws-ec2-metadata-token-ttl-seconds").is_some() => {
+            Response::text(200, "s3cret-of-the-machine")
         }
         ("GET", "/latest/meta-data/iam/security-credentials/")
-            if asked.header("x-aws-ec2-metadata-token") == Some("s3cret-of-the-machine") =>
+            if request.header("x-aws-ec2-metadata-token") == Some("s3cret-of-the-machine") =>
         {
-            Answer::text(200, "the-role")
+            Response::text(200, "the-role")
         }
         ("GET", "/latest/meta-data/iam/security-credentials/the-role")
-            if asked.header("x-aws-ec2-metadata-token") == Some("s3cret-of-the-machine") =>
+            if request.header("x-aws-ec2-metadata-token") == Some("s3cret-of-the-machine") =>
         {
             credentials()
         }
-        _ => Answer::text(404, "not found"),
+        _ => Response::text(404, "not found"),
     })
 }
 
 /// EKS's description of the cluster.
-fn cluster_description(cluster: &StandIn) -> Answer {
+fn cluster_description(cluster: &StandIn) -> Response {
     let authority = json!({ "data": authority_data(cluster) });
-    Answer::json(200, &json!({ "cluster": { "endpoint": cluster.url(), "certificateAuthority": authority } }))
+    Response::json(200, &json!({ "cluster": { "endpoint": cluster.url(), "certificateAuthority": authority } }))
 }
 
 /// The role's key in a response of the credential services of containers and machines.
-fn credentials() -> Answer {
+fn credentials() -> Response {
     let key = session();
-    Answer::json(
+    Response::json(
         200,
         &json!({
             "AccessKeyId": key.id, "SecretAccessKey": key.secret, "Token": key.session,
@@ -65,26 +65,26 @@ fn credentials() -> Answer {
     )
 }
 
-fn assume(asked: &Asked) -> Answer {
+fn assume(request: &RecordedRequest) -> Response {
     let refuse = |code: &str, message: &str| {
         let text =
             format!("<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>");
-        Answer { headers: vec![("Content-Type".into(), "text/xml".into())], ..Answer::text(403, text) }
+        Response { headers: vec![("Content-Type".into(), "text/xml".into())], ..Response::text(403, text) }
     };
-    if asked.form("RoleArn").as_deref() != Some(ROLE) || asked.form("Version").as_deref() != Some("2011-06-15") {
+    if request.form("RoleArn").as_deref() != Some(ROLE) || request.form("Version").as_deref() != Some("2011-06-15") {
         return refuse("AccessDenied", "You are not authorized to perform: sts:AssumeRole");
     }
-    match asked.form("Action").as_deref() {
-        Some("AssumeRole") => match user().has_signed(asked, "eu-west-1", "sts") {
+    match request.form("Action").as_deref() {
+        Some("AssumeRole") => match user().has_signed(request, "eu-west-1", "sts") {
             Ok(()) => {}
             Err(problem) => return refuse("SignatureDoesNotMatch", &problem),
         },
-        Some("AssumeRoleWithWebIdentity") if asked.form("WebIdentityToken").as_deref() == Some(WEB_TOKEN) => {}
+        Some("AssumeRoleWithWebIdentity") if request.form("WebIdentityToken").as_deref() == Some(WEB_TOKEN) => {}
         _ => return refuse("AccessDenied", "no such token"),
     }
     let key = session();
     let (id, secret, token) = (key.id, key.secret, key.session.unwrap_or_default());
-    Answer::bytes(
+    Response::bytes(
         200,
         "text/xml",
         format!(
@@ -105,13 +105,13 @@ fn is_signed_by(key: &Key, token: &str) -> bool {
     let (host, target) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a URL");
     assert!(target.contains("Action=GetCallerIdentity&Version=2011-06-15") && target.contains("X-Amz-Expires=60&"));
     // The request that the cluster sends to Amazon.
-    let asked = Asked {
+    let request = RecordedRequest {
         method: "GET".to_owned(),
         target: format!("/{target}"),
         headers: vec![("host".to_owned(), host.to_owned()), ("x-k8s-aws-id".to_owned(), "production".to_owned())],
         body: Vec::new(),
     };
-    key.has_signed(&asked, "eu-west-1", "sts").is_ok()
+    key.has_signed(&request, "eu-west-1", "sts").is_ok()
 }
 
 fn cluster_for(key: Key) -> Arc<StandIn> {
@@ -132,7 +132,7 @@ fn logs_in_with_the_keys_of_a_user() {
     let cluster = cluster_for(user());
     let amazon = start(user(), &cluster);
     check_succeeds(&source(json!({ "user": keys() })), &[("AWS_ENDPOINT_URL", &amazon.url())]);
-    assert_eq!(amazon.asked().len(), 1);
+    assert_eq!(amazon.recorded_requests().len(), 1);
 }
 
 #[test]
@@ -142,14 +142,14 @@ fn helm_logs_in_with_tokens_of_this_program() {
     let amazon = start(user(), &cluster);
     let inputs = crate::support::inputs(&[]);
     for helm in Helm::BOTH {
-        let before = cluster.asked().len();
+        let before = cluster.recorded_requests().len();
         let source = source(json!({ "user": keys() }));
         let put = put(helm, real.programs(), &source, json!({ "chart": "chart" }), inputs.path());
         // The put fails, since this API server has only a list of records. The tokens of the requests matter.
         put.env("AWS_ENDPOINT_URL", &amazon.url()).run().failed();
-        let asked = cluster.asked().split_off(before);
-        let tokens: Vec<&str> = asked_by_helm(&asked).map(bearer).collect();
-        assert!(!tokens.is_empty(), "{helm:?} sent no request: {asked:?}");
+        let request = cluster.recorded_requests().split_off(before);
+        let tokens: Vec<&str> = asked_by_helm(&request).map(bearer).collect();
+        assert!(!tokens.is_empty(), "{helm:?} sent no request: {request:?}");
         assert!(tokens.iter().all(|token| is_signed_by(&user(), token)), "{helm:?}: {tokens:?}");
     }
 }
@@ -158,13 +158,13 @@ fn helm_logs_in_with_tokens_of_this_program() {
 /// before the expiry of its keys: two seconds later.
 fn start_granting(granted: &Arc<Mutex<Vec<SystemTime>>>, cluster: &Arc<StandIn>) -> StandIn {
     let (granted, cluster) = (Arc::clone(granted), Arc::clone(cluster));
-    StandIn::start(move |asked| match (asked.method.as_str(), asked.path()) {
+    StandIn::start(move |request| match (request.method.as_str(), request.path()) {
         ("GET", "/container") => {
             let mut granted = granted.lock().unwrap();
             let end = SystemTime::now() + Duration::from_secs(62);
             let key = numbered(granted.len());
             granted.push(end);
-            Answer::json(
+            Response::json(
                 200,
                 &json!({
                     "AccessKeyId": key.id, "SecretAccessKey": key.secret, "Token": key.session,
@@ -173,7 +173,7 @@ fn start_granting(granted: &Arc<Mutex<Vec<SystemTime>>>, cluster: &Arc<StandIn>)
             )
         }
         ("GET", "/clusters/production") => cluster_description(&cluster),
-        _ => Answer::text(404, "not found"),
+        _ => Response::text(404, "not found"),
     })
 }
 
@@ -205,20 +205,20 @@ fn renews_a_token_whose_keys_expire_while_helm_runs() {
             .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &format!("{}/container", amazon.url()))
             .run()
             .failed();
-        let asked = cluster.asked();
-        let tokens: HashSet<&str> = asked_by_helm(&asked).map(bearer).collect();
-        assert!(tokens.len() > 1, "{helm:?} used {} tokens: {asked:?}", tokens.len());
+        let request = cluster.recorded_requests();
+        let tokens: HashSet<&str> = asked_by_helm(&request).map(bearer).collect();
+        assert!(tokens.len() > 1, "{helm:?} used {} tokens: {request:?}", tokens.len());
     }
 }
 
-fn asked_by_helm(asked: &[Asked]) -> impl Iterator<Item = &Asked> {
-    asked
+fn asked_by_helm(request: &[RecordedRequest]) -> impl Iterator<Item = &RecordedRequest> {
+    request
         .iter()
-        .filter(|asked| asked.header("user-agent").is_some_and(|agent| agent.to_lowercase().starts_with("helm")))
+        .filter(|request| request.header("user-agent").is_some_and(|agent| agent.to_lowercase().starts_with("helm")))
 }
 
-fn bearer(asked: &Asked) -> &str {
-    asked.header("authorization").unwrap_or_default().trim_start_matches("Bearer ")
+fn bearer(request: &RecordedRequest) -> &str {
+    request.header("authorization").unwrap_or_default().trim_start_matches("Bearer ")
 }
 
 #[test]
@@ -236,9 +236,9 @@ fn assumes_a_role_with_the_users_keys() {
         check_succeeds(&source(more), &environment);
     }
     let (_, session_name) = amazon
-        .asked()
+        .recorded_requests()
         .iter()
-        .find_map(|asked| Some((asked.form("RoleArn")?, asked.form("RoleSessionName")?)))
+        .find_map(|request| Some((request.form("RoleArn")?, request.form("RoleSessionName")?)))
         .expect("a role is assumed");
     assert_eq!(session_name, "EKSAssumeRoleSession");
 }
@@ -274,7 +274,7 @@ fn errors_of_amazon_have_a_hint_and_no_secrets() {
     let wrong = json!({ "access_key_id": "AKIAUSER", "secret_access_key": "hunter2hunter2" });
     let outcome = check(&source(json!({ "user": wrong, "role": ROLE })), &[("AWS_ENDPOINT_URL", &amazon.url())]);
     outcome.failed();
-    let text = said(&outcome);
+    let text = messages(&outcome);
     assert!(text.starts_with(&format!("error: cannot assume the role `{ROLE}`\n")), "{text}");
     assert!(
         text.contains("the token service rejected the request (SignatureDoesNotMatch): the signature is another one"),
@@ -284,5 +284,5 @@ fn errors_of_amazon_have_a_hint_and_no_secrets() {
     assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
     let outcome = check(&source(json!({})), &[("AWS_EC2_METADATA_DISABLED", "true")]);
     outcome.failed();
-    assert!(said(&outcome).starts_with("error: there are no credentials for AWS\n"), "{}", outcome.stderr);
+    assert!(messages(&outcome).starts_with("error: there are no credentials for AWS\n"), "{}", outcome.stderr);
 }

@@ -9,12 +9,12 @@ const ACCESS: &str = "dop_v1_s3cret";
 fn logs_in_with_the_kubeconfig_that_a_token_gives() {
     let cluster = api_server(|token| token == TOKEN);
     let (server, authority) = (cluster.url(), authority_data(&cluster));
-    let api = StandIn::start(move |asked| {
-        if asked.header("authorization") != Some(&format!("Bearer {ACCESS}")) {
-            return Answer::json(401, &json!({ "id": "Unauthorized", "message": "Unable to authenticate you" }));
+    let api = StandIn::start(move |request| {
+        if request.header("authorization") != Some(&format!("Bearer {ACCESS}")) {
+            return Response::json(401, &json!({ "id": "Unauthorized", "message": "Unable to authenticate you" }));
         }
-        assert_eq!(asked.path(), "/v2/kubernetes/clusters/bd5f5959-5e1e/kubeconfig");
-        Answer::text(
+        assert_eq!(request.path(), "/v2/kubernetes/clusters/bd5f5959-5e1e/kubeconfig");
+        Response::text(
             200,
             format!(
                 "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: {authority}\n    \
@@ -33,6 +33,6 @@ fn logs_in_with_the_kubeconfig_that_a_token_gives() {
     check_succeeds(&source(ACCESS), &environment);
     let outcome = check(&source("dop_v1_hunter2"), &environment);
     outcome.failed();
-    assert!(said(&outcome).contains("Unable to authenticate you"), "{}", outcome.stderr);
+    assert!(messages(&outcome).contains("Unable to authenticate you"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
 }

@@ -12,24 +12,24 @@ const EMAIL: &str = "deployer@project-1.iam.gserviceaccount.com";
 /// A stand-in for Google: the token server, the metadata server and the API of its Kubernetes in one.
 fn start(key: &AppKey, cluster: &Arc<StandIn>) -> StandIn {
     let (key, cluster) = (key.clone(), Arc::clone(cluster));
-    StandIn::start(move |asked| answer(&key, &cluster, asked))
+    StandIn::start(move |request| answer(&key, &cluster, request))
 }
 
-fn answer(key: &AppKey, cluster: &StandIn, asked: &Asked) -> Answer {
-    let granted = || Answer::json(200, &json!({ "access_token": TOKEN, "expires_in": 3599, "token_type": "Bearer" }));
-    let of_worker = asked.header("metadata-flavor") == Some("Google");
-    match (asked.method.as_str(), asked.path()) {
-        ("POST", "/token") => match verified(key, asked) {
+fn answer(key: &AppKey, cluster: &StandIn, request: &RecordedRequest) -> Response {
+    let granted = || Response::json(200, &json!({ "access_token": TOKEN, "expires_in": 3599, "token_type": "Bearer" }));
+    let of_worker = request.header("metadata-flavor") == Some("Google");
+    match (request.method.as_str(), request.path()) {
+        ("POST", "/token") => match verified(key, request) {
             Ok(()) => granted(),
-            Err(problem) => Answer::json(400, &json!({ "error": "invalid_grant", "error_description": problem })),
+            Err(problem) => Response::json(400, &json!({ "error": "invalid_grant", "error_description": problem })),
         },
         ("GET", "/computeMetadata/v1/instance/service-accounts/default/token") if of_worker => granted(),
-        ("GET", "/computeMetadata/v1/project/project-id") if of_worker => Answer::text(200, "project-1"),
+        ("GET", "/computeMetadata/v1/project/project-id") if of_worker => Response::text(200, "project-1"),
         ("GET", "/v1/projects/project-1/locations/europe-west1/clusters/production")
-            if asked.header("authorization") == Some(&format!("Bearer {TOKEN}")) =>
+            if request.header("authorization") == Some(&format!("Bearer {TOKEN}")) =>
         {
             let address = cluster.url().replace("https://", "");
-            Answer::json(
+            Response::json(
                 200,
                 &json!({
                     "name": "production", "endpoint": address, "status": "RUNNING",
@@ -37,20 +37,20 @@ fn answer(key: &AppKey, cluster: &StandIn, asked: &Asked) -> Answer {
                 }),
             )
         }
-        _ => Answer::json(404, &json!({ "error": { "code": 404, "message": "Not found", "status": "NOT_FOUND" } })),
+        _ => Response::json(404, &json!({ "error": { "code": 404, "message": "Not found", "status": "NOT_FOUND" } })),
     }
 }
 
 /// The checks of Google before it grants a token.
-fn verified(key: &AppKey, asked: &Asked) -> Result<(), String> {
-    if asked.form("grant_type").as_deref() != Some("urn:ietf:params:oauth:grant-type:jwt-bearer") {
+fn verified(key: &AppKey, request: &RecordedRequest) -> Result<(), String> {
+    if request.form("grant_type").as_deref() != Some("urn:ietf:params:oauth:grant-type:jwt-bearer") {
         return Err("another grant type".to_owned());
     }
-    let assertion = asked.form("assertion").ok_or("no assertion")?;
+    let assertion = request.form("assertion").ok_or("no assertion")?;
     let (header, claims) = key.verified(&assertion).ok_or("Invalid JWT Signature.")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
     let (from, to) = (claims["iat"].as_u64().unwrap_or(u64::MAX), claims["exp"].as_u64().unwrap_or_default());
-    let host = asked.header("host").unwrap_or_default();
+    let host = request.header("host").unwrap_or_default();
     let is_valid = header == json!({ "alg": "RS256", "typ": "JWT", "kid": "key-1" })
         && claims["iss"] == EMAIL
         && claims["scope"] == "https://www.googleapis.com/auth/cloud-platform"
@@ -79,7 +79,7 @@ fn logs_in_with_a_service_account_key() {
     let google = start(&key, &cluster);
     let container = [("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", google.url() + "/")];
     check_succeeds(&source(&google, &key), &container.each_ref().map(|(name, value)| (*name, value.as_str())));
-    assert_eq!((google.asked().len(), cluster.asked().len()), (2, 1));
+    assert_eq!((google.recorded_requests().len(), cluster.recorded_requests().len()), (2, 1));
 }
 
 #[test]
@@ -101,22 +101,22 @@ fn logs_in_with_the_workers_service_account() {
 /// says that it must be renewed at once.
 fn start_for(namespace: &Arc<Namespace>, granted: &Arc<Mutex<Vec<String>>>) -> StandIn {
     let (namespace, granted) = (Arc::clone(namespace), Arc::clone(granted));
-    StandIn::start(move |asked| match (asked.method.as_str(), asked.path()) {
+    StandIn::start(move |request| match (request.method.as_str(), request.path()) {
         ("GET", "/computeMetadata/v1/instance/service-accounts/default/token") => {
             let mut granted = granted.lock().unwrap();
             let token = token_of_secret(&namespace, granted.len());
             granted.push(token);
             // A token is renewed a minute before its expiry.
-            Answer::json(200, &json!({ "access_token": granted.last(), "expires_in": 62 }))
+            Response::json(200, &json!({ "access_token": granted.last(), "expires_in": 62 }))
         }
-        ("GET", "/computeMetadata/v1/project/project-id") => Answer::text(200, "project-1"),
+        ("GET", "/computeMetadata/v1/project/project-id") => Response::text(200, "project-1"),
         ("GET", "/v1/projects/project-1/locations/europe-west1/clusters/production") => {
             let cluster = namespace.cluster();
             let authority = json!({ "clusterCaCertificate": STANDARD.encode(cluster.authority()) });
             let endpoint = cluster.url().replace("https://", "");
-            Answer::json(200, &json!({ "endpoint": endpoint, "status": "RUNNING", "masterAuth": authority }))
+            Response::json(200, &json!({ "endpoint": endpoint, "status": "RUNNING", "masterAuth": authority }))
         }
-        _ => Answer::text(404, "not found"),
+        _ => Response::text(404, "not found"),
     })
 }
 
@@ -178,7 +178,7 @@ fn renews_a_token_that_expires_while_helm_waits() {
 #[test]
 fn asks_the_metadata_server_without_the_proxy() {
     // Behind a proxy, the metadata server of the proxy's machine would respond.
-    let proxy = StandIn::start(|_| Answer::json(200, &json!({ "access_token": TOKEN })));
+    let proxy = StandIn::start(|_| Response::json(200, &json!({ "access_token": TOKEN })));
     let source = json!({
         "release": "demo", "gcloud_cluster_auth": true, "gcloud_workload_identity_enabled": true,
         "gcloud_k8s_cluster_name": "production", "gcloud_k8s_zone": "europe-west1",
@@ -186,7 +186,7 @@ fn asks_the_metadata_server_without_the_proxy() {
     let server = ("GCE_METADATA_HOST", "metadata.invalid");
     check(&source, &[server, ("HTTP_PROXY", &proxy.url())]).failed();
     check(&with(source, json!({ "proxy": proxy.url() })), &[server]).failed();
-    assert_eq!(proxy.asked(), []);
+    assert_eq!(proxy.recorded_requests(), []);
 }
 
 #[test]
@@ -196,10 +196,10 @@ fn error_for_an_unknown_key_does_not_show_it() {
     let google = start(&key, &cluster);
     let outcome = check(&source(&google, &other), &[]);
     outcome.failed();
-    let said = said(&outcome);
-    assert!(said.starts_with(&format!("error: cannot log in as `{EMAIL}`\n")), "{said}");
-    assert!(said.contains("Invalid JWT Signature."), "{said}");
+    let messages = messages(&outcome);
+    assert!(messages.starts_with(&format!("error: cannot log in as `{EMAIL}`\n")), "{messages}");
+    assert!(messages.contains("Invalid JWT Signature."), "{messages}");
     let line = other.pkcs8.lines().nth(3).expect("a line of the key");
     assert!(!outcome.stderr.contains(line), "{}", outcome.stderr);
-    assert!(cluster.asked().is_empty());
+    assert!(cluster.recorded_requests().is_empty());
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::schema::{Kind, body};
 use super::{REPOSITORY, State, refuse};
 use crate::scratch;
-use crate::stand_in::{Answer, Asked};
+use crate::stand_in::{RecordedRequest, Response};
 
 /// The id of the App's installation for the repository.
 const INSTALLATION: u64 = 77;
@@ -127,20 +127,20 @@ impl App {
 }
 
 /// Whether a request is authenticated as the App itself.
-pub(super) fn is_for_the_app_itself(asked: &Asked) -> bool {
-    let path = asked.path();
+pub(super) fn is_for_the_app_itself(request: &RecordedRequest) -> bool {
+    let path = request.path();
     path == "/app" || path.starts_with("/app/") || path.ends_with("/installation")
 }
 
 impl State {
-    pub(super) fn app_itself(&mut self, asked: &Asked, parts: &[&str]) -> Answer {
+    pub(super) fn app_itself(&mut self, request: &RecordedRequest, parts: &[&str]) -> Response {
         let Some(app) = &self.app else { return refuse(404, "Not Found") };
-        match (asked.method.as_str(), parts) {
-            ("GET", ["app"]) => Answer::json(200, &json!({ "id": 1, "slug": app.slug, "name": app.slug })),
-            ("GET", ["repos", _, _, "installation"]) => Answer::json(200, &json!({ "id": INSTALLATION })),
+        match (request.method.as_str(), parts) {
+            ("GET", ["app"]) => Response::json(200, &json!({ "id": 1, "slug": app.slug, "name": app.slug })),
+            ("GET", ["repos", _, _, "installation"]) => Response::json(200, &json!({ "id": INSTALLATION })),
             ("POST", ["app", "installations", id, "access_tokens"]) if *id == INSTALLATION.to_string() => {
                 let keys = [("repositories", Kind::Texts)];
-                let body = match body(asked, "Installation", &keys, 1, &mut self.problems) {
+                let body = match body(request, "Installation", &keys, 1, &mut self.problems) {
                     Ok(body) => body,
                     Err(refused) => return refused,
                 };
@@ -155,7 +155,7 @@ impl State {
                 self.issued.push(token.clone());
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
                 let ends = time_at(now + 3600);
-                Answer::json(
+                Response::json(
                     201,
                     &json!({ "token": token, "expires_at": ends, "permissions": { "statuses": "write" } }),
                 )

@@ -4,24 +4,24 @@ use serde_json::{Value, json};
 
 use super::schema::{Kind, body};
 use super::{REPOSITORY, State, is_number, lists, refuse, time_of};
-use crate::stand_in::{Answer, Asked};
+use crate::stand_in::{RecordedRequest, Response};
 
 impl State {
-    pub(super) fn issues(&mut self, asked: &Asked, path: &[&str]) -> Answer {
-        match (asked.method.as_str(), path) {
+    pub(super) fn issues(&mut self, request: &RecordedRequest, path: &[&str]) -> Response {
+        match (request.method.as_str(), path) {
             ("GET", ["issues", number, "comments"]) => {
                 let of_it = |comment: &&Value| is_number(&comment["issue"], number);
-                lists::page(asked, self.comments.iter().filter(of_it).cloned().collect())
+                lists::page(request, self.comments.iter().filter(of_it).cloned().collect())
             }
             ("POST", ["issues", number, "comments"]) => {
                 let Some(number) = number.parse::<u64>().ok().filter(|number| self.is_pull(*number)) else {
                     return refuse(404, "Not Found");
                 };
-                match body(asked, "IssueComment", &[("body", Kind::Short(65_536))], 1, &mut self.problems) {
+                match body(request, "IssueComment", &[("body", Kind::Short(65_536))], 1, &mut self.problems) {
                     Ok(body) => {
-                        let creator = self.asker(asked);
+                        let creator = self.asker(request);
                         let text = body["body"].as_str().expect("text").to_owned();
-                        Answer::json(201, &self.add_comment(number, &creator, &text))
+                        Response::json(201, &self.add_comment(number, &creator, &text))
                     }
                     Err(refused) => refused,
                 }
@@ -31,10 +31,10 @@ impl State {
                     return refuse(404, "Not Found");
                 };
                 match method {
-                    "GET" => Answer::json(200, &self.comments[index]),
+                    "GET" => Response::json(200, &self.comments[index]),
                     "DELETE" => {
                         self.comments.remove(index);
-                        Answer { status: 204, headers: Vec::new(), body: Vec::new() }
+                        Response { status: 204, headers: Vec::new(), body: Vec::new() }
                     }
                     _ => refuse(404, "Not Found"),
                 }

@@ -5,39 +5,39 @@ use serde_json::{Value, json};
 
 use super::schema::{Kind, body};
 use super::{State, is_number, lists, refuse, time_of};
-use crate::stand_in::{Answer, Asked};
+use crate::stand_in::{RecordedRequest, Response};
 
 const STATES: &[&str] = &["error", "failure", "inactive", "in_progress", "queued", "pending", "success"];
 
 impl State {
-    pub(super) fn deployments(&mut self, asked: &Asked, path: &[&str]) -> Answer {
-        match (asked.method.as_str(), path) {
+    pub(super) fn deployments(&mut self, request: &RecordedRequest, path: &[&str]) -> Response {
+        match (request.method.as_str(), path) {
             ("GET", ["deployments"]) => {
                 let filters: Vec<(&str, String)> = ["sha", "ref", "environment", "task"]
                     .into_iter()
-                    .filter_map(|name| Some((name, asked.query(name)?)))
+                    .filter_map(|name| Some((name, request.query(name)?)))
                     .collect();
                 let is_listed = |found: &&Value| filters.iter().all(|(name, wanted)| found[*name] == wanted.as_str());
                 let listed = self.deployments.iter().rev().filter(is_listed).map(shown).collect();
-                lists::page(asked, listed)
+                lists::page(request, listed)
             }
-            ("POST", ["deployments"]) => self.post_deployment(asked),
+            ("POST", ["deployments"]) => self.post_deployment(request),
             ("GET", ["deployments", id]) => {
-                self.deployment(id).map_or_else(|| refuse(404, "Not Found"), |found| Answer::json(200, &shown(found)))
+                self.deployment(id).map_or_else(|| refuse(404, "Not Found"), |found| Response::json(200, &shown(found)))
             }
             ("GET", ["deployments", id, "statuses"]) => match self.deployment(id) {
                 Some(found) => {
                     let statuses = found["statuses"].as_array().expect("a list");
-                    lists::page(asked, statuses.iter().rev().cloned().collect())
+                    lists::page(request, statuses.iter().rev().cloned().collect())
                 }
                 None => refuse(404, "Not Found"),
             },
-            ("POST", ["deployments", id, "statuses"]) => self.post_deployment_status(asked, id),
+            ("POST", ["deployments", id, "statuses"]) => self.post_deployment_status(request, id),
             _ => refuse(404, "Not Found"),
         }
     }
 
-    fn post_deployment(&mut self, asked: &Asked) -> Answer {
+    fn post_deployment(&mut self, request: &RecordedRequest) -> Response {
         let keys = [
             ("ref", Kind::Text),
             ("task", Kind::Text),
@@ -48,7 +48,7 @@ impl State {
             ("transient_environment", Kind::Flag),
             ("production_environment", Kind::Flag),
         ];
-        let body = match body(asked, "Deployment", &keys, 1, &mut self.problems) {
+        let body = match body(request, "Deployment", &keys, 1, &mut self.problems) {
             Ok(body) => body,
             Err(refused) => return refused,
         };
@@ -76,10 +76,10 @@ impl State {
                     "contexts": contexts, "resource": "Deployment", "field": "required_contexts", "code": "invalid",
                 }],
             });
-            return Answer { body: body.to_string().into_bytes(), ..refuse(409, "") };
+            return Response { body: body.to_string().into_bytes(), ..refuse(409, "") };
         }
-        let creator = self.asker(asked);
-        Answer::json(201, &self.add_deployment(&body, &creator))
+        let creator = self.asker(request);
+        Response::json(201, &self.add_deployment(&body, &creator))
     }
 
     pub(super) fn add_deployment(&mut self, body: &Value, creator: &str) -> Value {
@@ -100,7 +100,7 @@ impl State {
         shown(&deployment)
     }
 
-    fn post_deployment_status(&mut self, asked: &Asked, id: &str) -> Answer {
+    fn post_deployment_status(&mut self, request: &RecordedRequest, id: &str) -> Response {
         let keys = [
             ("state", Kind::Word(STATES)),
             ("log_url", Kind::Text),
@@ -111,10 +111,10 @@ impl State {
         let Some(id) = self.deployment(id).and_then(|found| found["id"].as_u64()) else {
             return refuse(404, "Not Found");
         };
-        match body(asked, "DeploymentStatus", &keys, 1, &mut self.problems) {
+        match body(request, "DeploymentStatus", &keys, 1, &mut self.problems) {
             Ok(body) => {
-                let creator = self.asker(asked);
-                Answer::json(201, &self.add_deployment_status(id, &body, &creator))
+                let creator = self.asker(request);
+                Response::json(201, &self.add_deployment_status(id, &body, &creator))
             }
             Err(refused) => refused,
         }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use self::query::{Arguments, Failure};
 use super::State;
-use crate::stand_in::{Answer, Asked};
+use crate::stand_in::{RecordedRequest, Response};
 
 /// A pull request, as tests describe it.
 #[derive(Debug, Clone)]
@@ -162,8 +162,8 @@ impl State {
     }
 
     /// Executes a query.
-    pub(super) fn graphql(&mut self, asked: &Asked) -> Answer {
-        let body = asked.json();
+    pub(super) fn graphql(&mut self, request: &RecordedRequest) -> Response {
+        let body = request.json();
         let text = body["query"].as_str().unwrap_or_default();
         let variables = body["variables"].as_object().cloned().unwrap_or_default();
         let outcome = query::execute(text, &variables, &|kind, field, value, arguments| {
@@ -174,14 +174,14 @@ impl State {
                 // "Calculating points for GraphQL API requests": the requests for all connections, divided by 100 and rounded.
                 self.points += ((connections + 50) / 100).max(1);
                 if errors.is_empty() {
-                    Answer::json(200, &json!({ "data": data }))
+                    Response::json(200, &json!({ "data": data }))
                 } else {
-                    Answer::json(200, &json!({ "data": data, "errors": errors }))
+                    Response::json(200, &json!({ "data": data, "errors": errors }))
                 }
             }
             Err(Failure(message)) => {
                 self.problems.push(format!("GraphQL: {message} in {text}"));
-                Answer::json(200, &json!({ "errors": [{ "message": message }] }))
+                Response::json(200, &json!({ "errors": [{ "message": message }] }))
             }
         }
     }

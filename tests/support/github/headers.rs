@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::Value;
 
-use crate::stand_in::{Answer, Asked};
+use crate::stand_in::{RecordedRequest, Response};
 
 /// The rate limit, the remaining requests, and the time of the reset in seconds since 1970.
 pub(super) type Rate = (u64, u64, u64);
@@ -31,8 +31,8 @@ const ALWAYS: [(&str, &str); 13] = [
 ];
 
 /// Adds GitHub's headers. `scopes` are those of a personal access token; other tokens have no scopes.
-pub(super) fn add(asked: &Asked, answer: Answer, rate: Option<Rate>, scopes: Option<&str>) -> Answer {
-    let mut answer = with_etag(asked, answer);
+pub(super) fn add(request: &RecordedRequest, answer: Response, rate: Option<Rate>, scopes: Option<&str>) -> Response {
+    let mut answer = with_etag(request, answer);
     if answer.status == 201
         && let Some(url) =
             serde_json::from_slice::<Value>(&answer.body).ok().and_then(|body| body["url"].as_str().map(str::to_owned))
@@ -53,7 +53,7 @@ pub(super) fn add(asked: &Asked, answer: Answer, rate: Option<Rate>, scopes: Opt
 }
 
 /// Adds an `ETag` to a response, or replaces the response by 304 if the client already has it.
-fn with_etag(asked: &Asked, answer: Answer) -> Answer {
+fn with_etag(request: &RecordedRequest, answer: Response) -> Response {
     if !(200..300).contains(&answer.status) || answer.body.is_empty() {
         return answer;
     }
@@ -61,9 +61,9 @@ fn with_etag(asked: &Asked, answer: Answer) -> Answer {
     answer.body.hash(&mut hasher);
     let etag = format!("\"{:064x}\"", hasher.finish());
     // "Use conditional requests if appropriate" in GitHub's best practices: the comparison is weak, as that of RFC 9110 (13.1.2).
-    let is_known = asked.header("if-none-match").is_some_and(|known| known.trim_start_matches("W/") == etag);
-    let answer = if asked.method == "GET" && is_known {
-        Answer { status: 304, headers: Vec::new(), body: Vec::new() }
+    let is_known = request.header("if-none-match").is_some_and(|known| known.trim_start_matches("W/") == etag);
+    let answer = if request.method == "GET" && is_known {
+        Response { status: 304, headers: Vec::new(), body: Vec::new() }
     } else {
         answer
     };

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-use crate::stand_in::{Answer, Asked};
+use crate::stand_in::{RecordedRequest, Response};
 
 struct Operation {
     method: String,
@@ -20,23 +20,23 @@ struct Operation {
 }
 
 /// The violations of GitHub's description in a request.
-pub(super) fn problems_of_request(asked: &Asked) -> Vec<String> {
+pub(super) fn problems_of_request(request: &RecordedRequest) -> Vec<String> {
     // The description covers only the REST API.
-    if asked.path() == "/graphql" {
+    if request.path() == "/graphql" {
         return Vec::new();
     }
-    let Some(operation) = find(asked) else {
+    let Some(operation) = find(request) else {
         return vec!["GitHub's description has no such operation".to_owned()];
     };
     let mut problems = Vec::new();
-    let query = asked.target.split_once('?').map_or("", |(_, query)| query);
+    let query = request.target.split_once('?').map_or("", |(_, query)| query);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let name = pair.split('=').next().unwrap_or_default();
         if !operation.query.contains_key(name) {
             problems.push(format!("`{name}` is no query parameter of the operation"));
         }
     }
-    match (&operation.request, serde_json::from_slice::<Value>(&asked.body)) {
+    match (&operation.request, serde_json::from_slice::<Value>(&request.body)) {
         (Some(validator), Ok(body)) => problems.extend(validator.iter_errors(&body).map(|error| error.to_string())),
         (Some(_), Err(error)) => problems.push(format!("the body is no JSON: {error}")),
         (None, _) => {}
@@ -48,8 +48,8 @@ pub(super) fn problems_of_request(asked: &Asked) -> Vec<String> {
 ///
 /// # Panics
 /// If the response does not match the description.
-pub(super) fn conforming(asked: &Asked, answer: Answer) -> Answer {
-    let Some(operation) = find(asked) else { return answer };
+pub(super) fn conforming(request: &RecordedRequest, answer: Response) -> Response {
+    let Some(operation) = find(request) else { return answer };
     let Some((_, schema)) = operation.responses.iter().find(|(status, _)| *status == answer.status) else {
         return answer;
     };
@@ -59,8 +59,13 @@ pub(super) fn conforming(asked: &Asked, answer: Answer) -> Answer {
     let body = complete(schema, Some(body));
     let errors: Vec<String> =
         validator.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    assert!(errors.is_empty(), "{} {}: GitHub does not answer so: {errors:#?}\n{body:#}", asked.method, asked.target);
-    Answer { body: body.to_string().into_bytes(), ..answer }
+    assert!(
+        errors.is_empty(),
+        "{} {}: GitHub does not answer so: {errors:#?}\n{body:#}",
+        request.method,
+        request.target
+    );
+    Response { body: body.to_string().into_bytes(), ..answer }
 }
 
 /// `value` with every required property of `schema`, at any depth.
@@ -125,9 +130,9 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-fn find(asked: &Asked) -> Option<&'static Operation> {
-    let parts: Vec<&str> = asked.path().trim_start_matches('/').split('/').collect();
-    operations().iter().find(|operation| operation.method == asked.method && matches(&operation.path, &parts))
+fn find(request: &RecordedRequest) -> Option<&'static Operation> {
+    let parts: Vec<&str> = request.path().trim_start_matches('/').split('/').collect();
+    operations().iter().find(|operation| operation.method == request.method && matches(&operation.path, &parts))
 }
 
 fn matches(path: &[String], parts: &[&str]) -> bool {

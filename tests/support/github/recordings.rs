@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock};
 
 use serde_json::Value;
 
-use crate::stand_in::{Answer, StandIn};
+use crate::stand_in::{Response, StandIn};
 
 /// A response of api.github.com.
 #[derive(Debug, Clone)]
@@ -36,12 +36,12 @@ impl Recording {
     }
 
     /// The response as it was recorded, except for the headers that the server sets for its connection.
-    pub fn answer(&self) -> Answer {
+    pub fn answer(&self) -> Response {
         let of_connection = ["content-length", "connection"];
         let headers =
             self.headers.iter().filter(|(name, _)| !of_connection.contains(&name.to_lowercase().as_str())).cloned();
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
-        Answer { status: self.status, headers: headers.collect(), body: body.into_bytes() }
+        Response { status: self.status, headers: headers.collect(), body: body.into_bytes() }
     }
 }
 
@@ -77,11 +77,11 @@ fn read(value: &Value) -> Recording {
 /// Other requests get 404 without a body.
 pub fn replay(recordings: Vec<Recording>) -> StandIn {
     let left = Mutex::new(recordings);
-    StandIn::start(move |asked| {
+    StandIn::start(move |request| {
         let mut left = left.lock().expect("no request panicked");
-        let is_of_it = |recording: &Recording| recording.method == asked.method && recording.path() == asked.path();
+        let is_of_it = |recording: &Recording| recording.method == request.method && recording.path() == request.path();
         let Some(index) = left.iter().position(is_of_it) else {
-            return Answer { status: 404, headers: Vec::new(), body: Vec::new() };
+            return Response { status: 404, headers: Vec::new(), body: Vec::new() };
         };
         let answer = left[index].answer();
         if left.iter().filter(|recording| is_of_it(recording)).count() > 1 {

@@ -3,30 +3,30 @@
 
 use serde_json::Value;
 
-use crate::stand_in::{Answer, Asked};
+use crate::stand_in::{RecordedRequest, Response};
 
 /// Records the problems of a request to any endpoint.
-pub(super) fn of_request(asked: &Asked, problems: &mut Vec<String>) {
-    let mut note = |text: String| problems.push(format!("{} {}: {text}", asked.method, asked.target));
+pub(super) fn of_request(request: &RecordedRequest, problems: &mut Vec<String>) {
+    let mut note = |text: String| problems.push(format!("{} {}: {text}", request.method, request.target));
     let expected = [("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
     for (name, value) in expected {
-        if asked.header(name) != Some(value) {
-            note(format!("`{name}` is {:?}, not `{value}`", asked.header(name)));
+        if request.header(name) != Some(value) {
+            note(format!("`{name}` is {:?}, not `{value}`", request.header(name)));
         }
     }
-    if asked.header("user-agent").is_none_or(|agent| !agent.starts_with("jetway-github-")) {
-        note(format!("`user-agent` is {:?}", asked.header("user-agent")));
+    if request.header("user-agent").is_none_or(|agent| !agent.starts_with("jetway-github-")) {
+        note(format!("`user-agent` is {:?}", request.header("user-agent")));
     }
-    if asked.method == "POST" && asked.header("content-type") != Some("application/json") {
-        note(format!("`content-type` is {:?}", asked.header("content-type")));
+    if request.method == "POST" && request.header("content-type") != Some("application/json") {
+        note(format!("`content-type` is {:?}", request.header("content-type")));
     }
-    if asked.method != "POST" && !asked.body.is_empty() {
+    if request.method != "POST" && !request.body.is_empty() {
         note("it has a body".to_owned());
     }
     // GitHub's default page size is 30. Gitea, whose API a verb may look for at this address, has another parameter.
-    let size = asked.query(if asked.target.starts_with("/api/v1/") { "limit" } else { "per_page" });
-    let is_list = ["statuses", "/pulls", "/comments", "deployments?"].iter().any(|part| asked.target.contains(part));
-    if asked.method == "GET" && is_list && asked.target.contains('?') && size.as_deref() != Some("100") {
+    let size = request.query(if request.target.starts_with("/api/v1/") { "limit" } else { "per_page" });
+    let is_list = ["statuses", "/pulls", "/comments", "deployments?"].iter().any(|part| request.target.contains(part));
+    if request.method == "GET" && is_list && request.target.contains('?') && size.as_deref() != Some("100") {
         note("it does not ask for full pages".to_owned());
     }
 }
@@ -45,20 +45,20 @@ pub(super) enum Kind {
 
 /// Parses a request body with these keys, the first `required` of which are mandatory; the error is GitHub's response.
 pub(super) fn body(
-    asked: &Asked,
+    request: &RecordedRequest,
     resource: &str,
     keys: &[(&str, Kind)],
     required: usize,
     problems: &mut Vec<String>,
-) -> Result<Value, Answer> {
-    let Ok(value) = serde_json::from_slice::<Value>(&asked.body) else {
+) -> Result<Value, Response> {
+    let Ok(value) = serde_json::from_slice::<Value>(&request.body) else {
         return Err(super::refuse(400, "Problems parsing JSON"));
     };
     let Some(object) = value.as_object() else {
         return Err(super::refuse(400, "Body should be a JSON object"));
     };
     for name in object.keys().filter(|name| !keys.iter().any(|(known, _)| known == name)) {
-        problems.push(format!("{} {}: `{name}` is not documented", asked.method, asked.target));
+        problems.push(format!("{} {}: `{name}` is not documented", request.method, request.target));
     }
     for (index, (name, kind)) in keys.iter().enumerate() {
         let invalid = |message: String| {
@@ -67,7 +67,7 @@ pub(super) fn body(
             let body = serde_json::json!({
                 "message": "Validation Failed", "errors": [error], "documentation_url": "https://docs.github.com/rest",
             });
-            Err(Answer::json(422, &body))
+            Err(Response::json(422, &body))
         };
         let Some(found) = object.get(*name) else {
             if index < required {

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::schema::{Kind, body};
 use super::{REPOSITORY, State, Status, lists, refuse, time_of};
-use crate::stand_in::{Answer, Asked};
+use crate::stand_in::{RecordedRequest, Response};
 
 impl State {
-    pub(super) fn post_status(&mut self, asked: &Asked, hash: &str) -> Answer {
+    pub(super) fn post_status(&mut self, request: &RecordedRequest, hash: &str) -> Response {
         if !self.commits.iter().any(|known| known == hash) {
             return refuse(422, &format!("No commit found for SHA: {hash}"));
         }
@@ -17,12 +17,12 @@ impl State {
             ("description", Kind::Short(140)),
             ("target_url", Kind::Text),
         ];
-        let body = match body(asked, "Status", &keys, 1, &mut self.problems) {
+        let body = match body(request, "Status", &keys, 1, &mut self.problems) {
             Ok(body) => body,
             Err(refused) => return refused,
         };
-        let creator = self.asker(asked);
-        Answer::json(201, &self.add_status(hash, &body, &creator))
+        let creator = self.asker(request);
+        Response::json(201, &self.add_status(hash, &body, &creator))
     }
 
     pub(super) fn add_status(&mut self, hash: &str, body: &Value, creator: &str) -> Value {
@@ -53,14 +53,14 @@ impl State {
 
     /// Resolves a ref or a hash to a commit. The error is the one that rust-lang/homu issue 141 and yegor256/rultor issue 1344
     /// quote.
-    fn commit_of(&self, reference: &str) -> Result<String, Answer> {
+    fn commit_of(&self, reference: &str) -> Result<String, Response> {
         let named = self.refs.iter().find(|(name, _)| name == reference).map(|(_, hash)| hash.clone());
         let hash = named.or_else(|| self.commits.iter().find(|hash| *hash == reference).cloned());
         hash.ok_or_else(|| refuse(422, &format!("No commit found for SHA: {reference}")))
     }
 
     /// "Get the combined status for a specific reference": the newest status of each context.
-    pub(super) fn combined_status(&self, reference: &str) -> Answer {
+    pub(super) fn combined_status(&self, reference: &str) -> Response {
         let hash = match self.commit_of(reference) {
             Ok(hash) => hash,
             Err(refused) => return refused,
@@ -80,10 +80,10 @@ impl State {
             "success"
         };
         let body = json!({ "state": state, "statuses": newest, "sha": hash, "total_count": newest.len() });
-        Answer::json(200, &body)
+        Response::json(200, &body)
     }
 
-    pub(super) fn list_statuses(&mut self, asked: &Asked, reference: &str) -> Answer {
+    pub(super) fn list_statuses(&mut self, request: &RecordedRequest, reference: &str) -> Response {
         let hash = match self.commit_of(reference) {
             Ok(hash) => hash,
             Err(refused) => return refused,
@@ -93,6 +93,6 @@ impl State {
             self.lag -= 1;
             statuses.drain(..1.min(statuses.len()));
         }
-        lists::page(asked, statuses)
+        lists::page(request, statuses)
     }
 }

@@ -20,7 +20,7 @@ use super::log::Entry;
 const MEDIA_TYPE: &str = "application/vnd.git-lfs+json";
 
 /// A parsed request.
-pub(super) struct Asked {
+pub(super) struct LfsRequest {
     /// The repository's path below the root.
     repository: String,
     what: What,
@@ -32,7 +32,7 @@ enum What {
     Other,
 }
 
-impl Asked {
+impl LfsRequest {
     /// Parses a request; `None` for a request of git.
     pub(super) fn of<B>(request: &Request<B>) -> Option<Self> {
         let (repository, rest) = request.uri().path().split_once("/info/lfs/")?;
@@ -49,19 +49,19 @@ impl Asked {
 
 pub(super) async fn answer(
     root: &Path,
-    asked: Asked,
+    lfs: LfsRequest,
     request: Request<Incoming>,
     entry: &Arc<Entry>,
 ) -> Response<Body> {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let storage = format!("http://{host}/{}/info/lfs/storage", asked.repository);
-    let repository = root.join(&asked.repository);
+    let storage = format!("http://{host}/{}/info/lfs/storage", lfs.repository);
+    let repository = root.join(&lfs.repository);
     let login = request.headers().get(AUTHORIZATION).and_then(|login| login.to_str().ok()).map(str::to_owned);
     let is_upload = request.method() == Method::PUT;
     let content = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     entry.received(content.len());
     let (mut status, mut media_type) = (StatusCode::OK, MEDIA_TYPE);
-    let body = match asked.what {
+    let body = match lfs.what {
         What::Batch => batch(&repository, &storage, login.as_deref(), &content).to_string().into_bytes(),
         What::Object(id) if is_upload => {
             let path = path(&repository, &id);

@@ -8,7 +8,7 @@ use hyper::{Request, Response};
 
 /// One request, complete or in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct LoggedRequest {
     /// `GET` or `POST`.
     pub method: String,
     /// The path and query.
@@ -67,7 +67,7 @@ impl Log {
         entry
     }
 
-    pub(super) fn requests(&self) -> Vec<Seen> {
+    pub(super) fn requests(&self) -> Vec<LoggedRequest> {
         self.entries.lock().expect("no request panicked").iter().map(|entry| entry.seen()).collect()
     }
 
@@ -95,8 +95,8 @@ impl Entry {
         response
     }
 
-    fn seen(&self) -> Seen {
-        Seen {
+    fn seen(&self) -> LoggedRequest {
+        LoggedRequest {
             method: self.method.clone(),
             target: self.target.clone(),
             authorized: self.authorized,

@@ -4,11 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::answers::{from_jira, no_issue, unauthorized};
 use super::issues::Issue;
+use super::responses::{from_jira, no_issue, unauthorized};
 use super::server::{State, texts};
 use super::{API_TOKEN, EMAIL};
-use crate::stand_in::{Answer, Asked};
+use crate::stand_in::{RecordedRequest, Response};
 
 /// The path of the API.
 pub(super) const BASE: &str = "/rest/api/3/";
@@ -23,8 +23,8 @@ pub(super) fn authorization() -> String {
 
 /// The response to an invalid login: Cloud treats the caller as anonymous, which only a header shows (MrRefactoring/jira.js issue
 /// 418).
-pub(super) fn refuse_login(asked: &Asked, operation: &str) -> Answer {
-    let answer = match (asked.method.as_str(), operation) {
+pub(super) fn refuse_login(request: &RecordedRequest, operation: &str) -> Response {
+    let answer = match (request.method.as_str(), operation) {
         (_, "search/jql") => from_jira(200, &json!({ "issues": [], "isLast": true })),
         (_, "myself") => unauthorized(),
         _ => no_issue(),
@@ -33,7 +33,7 @@ pub(super) fn refuse_login(asked: &Asked, operation: &str) -> Answer {
 }
 
 /// Adds the response header that shows a login.
-pub(super) fn with_login(answer: Answer) -> Answer {
+pub(super) fn with_login(answer: Response) -> Response {
     answer.with("X-AACCOUNTID", "5b10a2844c20165700ede21g")
 }
 
@@ -43,7 +43,7 @@ pub(super) fn is_text(value: &Value) -> bool {
 }
 
 /// A page of a search.
-pub(super) fn search_page(state: &State, found: &[&Issue], size: usize, body: &Value) -> Answer {
+pub(super) fn search_page(state: &State, found: &[&Issue], size: usize, body: &Value) -> Response {
     let start = body["nextPageToken"].as_str().map_or(0, |token| token.parse().expect("a token of ours"));
     let fields = texts(&body["fields"]);
     let page = found.iter().skip(start).take(size).map(|issue| state.shown(issue, &fields, false));
@@ -58,7 +58,7 @@ pub(super) fn search_page(state: &State, found: &[&Issue], size: usize, body: &V
 }
 
 /// Bulk changelogs. Their times are numbers, as a site of Jira Cloud answered in October 2026.
-pub(super) fn changelogs(state: &State, body: &Value) -> Answer {
+pub(super) fn changelogs(state: &State, body: &Value) -> Response {
     let start: usize = body["nextPageToken"].as_str().map_or(0, |token| token.parse().expect("a token of ours"));
     let (wanted, fields) = (texts(&body["issueIdsOrKeys"]), texts(&body["fieldIds"]));
     let mut logs = Vec::new();

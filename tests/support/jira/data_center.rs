@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::TOKEN;
-use super::answers::{from_jira, unauthorized};
 use super::issues::Issue;
+use super::responses::{from_jira, unauthorized};
 use super::server::{State, texts};
-use crate::stand_in::Answer;
+use crate::stand_in::Response;
 
 /// The path of the API. Data Center itself often has a path.
 pub(super) const BASE: &str = "/jira/rest/api/2/";
@@ -20,12 +20,12 @@ pub(super) fn authorization() -> String {
 }
 
 /// The response to an invalid login, which is rejected at once ("Personal access tokens" of Data Center).
-pub(super) fn refuse_login() -> Answer {
+pub(super) fn refuse_login() -> Response {
     unauthorized()
 }
 
 /// Adds the response headers that show a login (cristibaluta/Jit issue 10).
-pub(super) fn with_login(answer: Answer) -> Answer {
+pub(super) fn with_login(answer: Response) -> Response {
     answer.with("X-AUSERNAME", "ci").with("X-Seraph-LoginReason", "OK")
 }
 
@@ -35,7 +35,7 @@ pub(super) fn is_text(value: &Value) -> bool {
 }
 
 /// A page of a search.
-pub(super) fn search_page(state: &State, found: &[&Issue], size: usize, body: &Value) -> Answer {
+pub(super) fn search_page(state: &State, found: &[&Issue], size: usize, body: &Value) -> Response {
     let start = usize::try_from(body["startAt"].as_u64().expect("an offset")).expect("an offset");
     let fields = texts(&body["fields"]);
     let with_changelog = texts(&body["expand"]).iter().any(|name| name == "changelog");

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answers::{from_jira, refuse_field};
+use super::responses::{from_jira, refuse_field};
 use super::server::State;
 use super::{EMAIL, Edition, PROJECT, cloud, data_center, example};
-use crate::stand_in::Answer;
+use crate::stand_in::Response;
 
 /// A status of the workflow: number, name, and the key and name of its category.
 type StatusRow = (&'static str, &'static str, &'static str, &'static str);
@@ -42,7 +42,7 @@ pub(super) struct Issue {
 }
 
 impl State {
-    pub(super) fn create(&mut self, body: &Value) -> Answer {
+    pub(super) fn create(&mut self, body: &Value) -> Response {
         let fields = body["fields"].as_object().expect("fields").clone();
         if fields["project"]["key"] != PROJECT {
             return refuse_field("project", "valid project is required");
@@ -88,7 +88,7 @@ impl State {
         }
     }
 
-    fn problem_of_fields(&self, fields: &Map<String, Value>) -> Option<Answer> {
+    fn problem_of_fields(&self, fields: &Map<String, Value>) -> Option<Response> {
         if let Some(description) = fields.get("description")
             && !self.is_text(description)
         {
@@ -110,7 +110,7 @@ impl State {
         None
     }
 
-    pub(super) fn edit(&mut self, key: &str, fields: &Map<String, Value>) -> Option<Answer> {
+    pub(super) fn edit(&mut self, key: &str, fields: &Map<String, Value>) -> Option<Response> {
         if let Some(refused) = self.problem_of_fields(fields) {
             return Some(refused);
         }
@@ -125,7 +125,7 @@ impl State {
         None
     }
 
-    pub(super) fn comment(&mut self, key: &str, body: &Value) -> Answer {
+    pub(super) fn comment(&mut self, key: &str, body: &Value) -> Response {
         if !self.is_text(&body["body"]) {
             // Measured on a site of Jira Cloud in October 2026.
             return refuse_field("comment", "Comment body is not valid!");
@@ -141,7 +141,7 @@ impl State {
         from_jira(201, &comment)
     }
 
-    pub(super) fn link(&mut self, key: &str, body: &Value) -> Answer {
+    pub(super) fn link(&mut self, key: &str, body: &Value) -> Response {
         let id: u64 = self.new_id().parse().expect("a number");
         let issue = self.issue_mut(key);
         let known = issue.links.iter().position(|link| link["globalId"] == body["globalId"]);

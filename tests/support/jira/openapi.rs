@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::stand_in::{Answer, Asked};
+use crate::stand_in::{RecordedRequest, Response};
 
 struct Operation {
     method: String,
@@ -21,19 +21,19 @@ struct Operation {
 }
 
 /// The violations of the description in a request.
-pub(super) fn problems_of_request(asked: &Asked) -> Vec<String> {
-    let Some(operation) = find(asked) else {
+pub(super) fn problems_of_request(request: &RecordedRequest) -> Vec<String> {
+    let Some(operation) = find(request) else {
         return vec!["the description has no such operation".to_owned()];
     };
     let mut problems = Vec::new();
-    let query = asked.target.split_once('?').map_or("", |(_, query)| query);
+    let query = request.target.split_once('?').map_or("", |(_, query)| query);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let name = pair.split('=').next().unwrap_or_default();
         if !operation.query.iter().any(|known| known == name) {
             problems.push(format!("`{name}` is no query parameter of the operation"));
         }
     }
-    match (&operation.request, serde_json::from_slice::<Value>(&asked.body)) {
+    match (&operation.request, serde_json::from_slice::<Value>(&request.body)) {
         (Some(validator), Ok(body)) => problems.extend(validator.iter_errors(&body).map(|error| error.to_string())),
         (Some(_), Err(error)) => problems.push(format!("the body is no JSON: {error}")),
         (None, _) => {}
@@ -45,18 +45,18 @@ pub(super) fn problems_of_request(asked: &Asked) -> Vec<String> {
 ///
 /// # Panics
 /// If the response does not match the description.
-pub(super) fn require_conforming(asked: &Asked, answer: &Answer) {
-    let Some(operation) = find(asked) else { return };
+pub(super) fn require_conforming(request: &RecordedRequest, answer: &Response) {
+    let Some(operation) = find(request) else { return };
     let known = operation.responses.iter().find(|(status, _, _)| *status == answer.status);
     let Some((_, validator, _)) = known else {
         // The description does not list all error responses.
-        assert!(answer.status >= 400, "{} {}: Jira does not answer {}", asked.method, asked.target, answer.status);
+        assert!(answer.status >= 400, "{} {}: Jira does not answer {}", request.method, request.target, answer.status);
         return;
     };
     let (Some(validator), Ok(body)) = (validator, serde_json::from_slice::<Value>(&answer.body)) else { return };
     let errors: Vec<String> =
         validator.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    assert!(errors.is_empty(), "{} {}: Jira does not answer so: {errors:#?}\n{body:#}", asked.method, asked.target);
+    assert!(errors.is_empty(), "{} {}: Jira does not answer so: {errors:#?}\n{body:#}", request.method, request.target);
 }
 
 /// The description's example of a response.
@@ -69,10 +69,10 @@ pub fn example(method: &str, path: &str, status: u16) -> Value {
     response.2.clone()
 }
 
-fn find(asked: &Asked) -> Option<&'static Operation> {
-    let parts: Vec<&str> = asked.path().trim_start_matches('/').split('/').collect();
+fn find(request: &RecordedRequest) -> Option<&'static Operation> {
+    let parts: Vec<&str> = request.path().trim_start_matches('/').split('/').collect();
     operations().iter().find(|operation| {
-        operation.method == asked.method
+        operation.method == request.method
             && operation.path.len() == parts.len()
             && operation.path.iter().zip(&parts).all(|(known, part)| known.starts_with('{') || known == part)
     })

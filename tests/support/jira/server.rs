@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::answers::{from_jira, no_issue, no_page, refuse, refuse_field};
 use super::issues::{Issue, STATUSES, TRANSITIONS, status, status_named, user};
 use super::jql::Query;
+use super::responses::{from_jira, no_issue, no_page, refuse, refuse_field};
 use super::{BEGIN, Edition, cloud, data_center, openapi};
-use crate::stand_in::{Answer, Asked};
+use crate::stand_in::{RecordedRequest, Response};
 
 /// The state of a server.
 pub(super) struct State {
@@ -31,7 +31,7 @@ pub(super) struct Planned {
     pub(super) times: usize,
     pub(super) method: String,
     pub(super) part: String,
-    pub(super) answer: Answer,
+    pub(super) answer: Response,
 }
 
 impl State {
@@ -53,9 +53,9 @@ impl State {
     }
 
     /// Handles a request.
-    pub(super) fn answer(&mut self, asked: &Asked) -> Answer {
+    pub(super) fn answer(&mut self, request: &RecordedRequest) -> Response {
         let planned = self.faults.iter_mut().find(|planned| {
-            planned.times > 0 && planned.method == asked.method && asked.target.contains(&planned.part)
+            planned.times > 0 && planned.method == request.method && request.target.contains(&planned.part)
         });
         if let Some(planned) = planned {
             planned.times -= 1;
@@ -65,16 +65,16 @@ impl State {
             Edition::Cloud => cloud::BASE,
             Edition::DataCenter => data_center::BASE,
         };
-        let Some(rest) = asked.path().strip_prefix(base) else { return no_page() };
-        if let Err(refused) = self.let_in(asked, rest) {
+        let Some(rest) = request.path().strip_prefix(base) else { return no_page() };
+        if let Err(refused) = self.let_in(request, rest) {
             return refused;
         }
         let parts: Vec<String> = rest.split('/').map(crate::stand_in::decoded).collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        let answer = self.route(asked, &parts);
-        self.note_problems(asked, &answer);
+        let answer = self.route(request, &parts);
+        self.note_problems(request, &answer);
         if self.edition == Edition::Cloud {
-            openapi::require_conforming(asked, &answer);
+            openapi::require_conforming(request, &answer);
         }
         match (self.shows_login, self.edition) {
             (false, _) => answer,
@@ -83,92 +83,92 @@ impl State {
         }
     }
 
-    fn note_problems(&mut self, asked: &Asked, answer: &Answer) {
+    fn note_problems(&mut self, request: &RecordedRequest, answer: &Response) {
         let mut problems = Vec::new();
-        if asked.header("accept") != Some("application/json") {
-            problems.push(format!("`accept` is {:?}", asked.header("accept")));
+        if request.header("accept") != Some("application/json") {
+            problems.push(format!("`accept` is {:?}", request.header("accept")));
         }
-        if asked.header("user-agent").is_none_or(|agent| !agent.starts_with("jetway-jira/") && agent != "node") {
-            problems.push(format!("`user-agent` is {:?}", asked.header("user-agent")));
+        if request.header("user-agent").is_none_or(|agent| !agent.starts_with("jetway-jira/") && agent != "node") {
+            problems.push(format!("`user-agent` is {:?}", request.header("user-agent")));
         }
-        let has_body = asked.method != "GET";
-        if has_body && asked.header("content-type") != Some("application/json") {
-            problems.push(format!("`content-type` is {:?}", asked.header("content-type")));
+        let has_body = request.method != "GET";
+        if has_body && request.header("content-type") != Some("application/json") {
+            problems.push(format!("`content-type` is {:?}", request.header("content-type")));
         }
-        if !has_body && !asked.body.is_empty() {
+        if !has_body && !request.body.is_empty() {
             problems.push("it has a body".to_owned());
         }
         // A test may send any invalid request that Jira rejects, so only accepted ones are validated.
         if answer.status < 300 && self.edition == Edition::Cloud {
-            problems.extend(openapi::problems_of_request(asked));
+            problems.extend(openapi::problems_of_request(request));
         }
-        let note = |problem| format!("{} {}: {problem}", asked.method, asked.target);
+        let note = |problem| format!("{} {}: {problem}", request.method, request.target);
         self.problems.extend(problems.into_iter().map(note));
     }
 
     /// Authenticates a request.
-    fn let_in(&self, asked: &Asked, rest: &str) -> Result<(), Answer> {
+    fn let_in(&self, request: &RecordedRequest, rest: &str) -> Result<(), Response> {
         let expected = match self.edition {
             Edition::Cloud => cloud::authorization(),
             Edition::DataCenter => data_center::authorization(),
         };
-        if asked.header("authorization") == Some(expected.as_str()) {
+        if request.header("authorization") == Some(expected.as_str()) {
             return Ok(());
         }
         Err(match self.edition {
-            Edition::Cloud => cloud::refuse_login(asked, rest),
+            Edition::Cloud => cloud::refuse_login(request, rest),
             Edition::DataCenter => data_center::refuse_login(),
         })
     }
 
-    fn route(&mut self, asked: &Asked, parts: &[&str]) -> Answer {
+    fn route(&mut self, request: &RecordedRequest, parts: &[&str]) -> Response {
         let is_cloud = self.edition == Edition::Cloud;
-        match (asked.method.as_str(), parts) {
+        match (request.method.as_str(), parts) {
             ("GET", ["myself"]) => from_jira(200, &user()),
             ("GET", ["status", name]) => match status_named(name) {
                 Some(number) => from_jira(200, &status(number)),
                 None => refuse(404, "The status was not found."),
             },
-            ("POST", ["search", "jql"]) if is_cloud => self.search(&asked.json()),
-            ("POST", ["search"]) if !is_cloud => self.search(&asked.json()),
+            ("POST", ["search", "jql"]) if is_cloud => self.search(&request.json()),
+            ("POST", ["search"]) if !is_cloud => self.search(&request.json()),
             // The answer of Cloud since the operation was removed (CHANGE-2046 of its changelog).
             (_, ["search"]) => refuse(
                 410,
                 "The requested API has been removed. Please migrate to the /rest/api/3/search/jql API. A full migration guideline is \
                  available at https://developer.atlassian.com/changelog/#CHANGE-2046",
             ),
-            ("POST", ["changelog", "bulkfetch"]) if is_cloud => cloud::changelogs(self, &asked.json()),
-            ("POST", ["issue"]) => self.create(&asked.json()),
+            ("POST", ["changelog", "bulkfetch"]) if is_cloud => cloud::changelogs(self, &request.json()),
+            ("POST", ["issue"]) => self.create(&request.json()),
             (method, ["issue", key, rest @ ..]) => {
                 let Some(key) = self.issues.iter().find(|issue| issue.key == *key || issue.id == *key) else {
                     return no_issue();
                 };
                 let key = key.key.clone();
-                self.of_issue(asked, method, &key, rest)
+                self.of_issue(request, method, &key, rest)
             }
             _ => no_page(),
         }
     }
 
-    fn of_issue(&mut self, asked: &Asked, method: &str, key: &str, rest: &[&str]) -> Answer {
+    fn of_issue(&mut self, request: &RecordedRequest, method: &str, key: &str, rest: &[&str]) -> Response {
         match (method, rest) {
             ("GET", []) => {
-                let with_changelog = asked.query("expand").is_some_and(|expand| expand.contains("changelog"));
-                let fields = asked.query("fields").unwrap_or_else(|| "*all".to_owned());
+                let with_changelog = request.query("expand").is_some_and(|expand| expand.contains("changelog"));
+                let fields = request.query("fields").unwrap_or_else(|| "*all".to_owned());
                 let fields: Vec<String> = fields.split(',').map(str::to_owned).collect();
                 let mut issue = self.shown(self.issue(key), &fields, with_changelog);
-                if asked.query("expand").is_some_and(|expand| expand.contains("names")) {
+                if request.query("expand").is_some_and(|expand| expand.contains("names")) {
                     issue["names"] =
                         json!({ "summary": "Summary", "customfield_10042": "Change window", "labels": "Labels" });
                 }
                 from_jira(200, &issue)
             }
-            ("PUT", []) => match self.edit(key, asked.json()["fields"].as_object().expect("fields")) {
-                None => Answer::text(204, ""),
+            ("PUT", []) => match self.edit(key, request.json()["fields"].as_object().expect("fields")) {
+                None => Response::text(204, ""),
                 Some(refused) => refused,
             },
-            ("POST", ["comment"]) => self.comment(key, &asked.json()),
-            ("POST", ["remotelink"]) => self.link(key, &asked.json()),
+            ("POST", ["comment"]) => self.comment(key, &request.json()),
+            ("POST", ["remotelink"]) => self.link(key, &request.json()),
             ("GET", ["transitions"]) => {
                 let from = self.issue(key).status;
                 let offered = TRANSITIONS.iter().enumerate().filter(|(number, _)| *number != from);
@@ -179,7 +179,7 @@ impl State {
                 from_jira(200, &json!({ "expand": "transitions", "transitions": shown.collect::<Vec<_>>() }))
             }
             ("POST", ["transitions"]) => {
-                let body = asked.json();
+                let body = request.json();
                 let from = self.issue(key).status;
                 let wanted = TRANSITIONS.iter().position(|(id, _)| body["transition"]["id"] == *id);
                 let Some(to) = wanted.filter(|to| *to != from) else {
@@ -200,13 +200,13 @@ impl State {
                 }
                 self.clock += 1000;
                 self.transition(key, to);
-                Answer::text(204, "")
+                Response::text(204, "")
             }
             _ => no_page(),
         }
     }
 
-    fn search(&self, body: &Value) -> Answer {
+    fn search(&self, body: &Value) -> Response {
         let jql = body["jql"].as_str().expect("a query");
         let query = match Query::parse(jql) {
             Ok(query) => query,
@@ -243,8 +243,8 @@ impl State {
         if jql.ends_with(" ORDER BY updated DESC") {
             found.sort_by_key(|issue| std::cmp::Reverse((issue.updated, issue.id.clone())));
         }
-        let asked = usize::try_from(body["maxResults"].as_u64().unwrap_or(50)).expect("a size");
-        let size = asked.min(self.page);
+        let request = usize::try_from(body["maxResults"].as_u64().unwrap_or(50)).expect("a size");
+        let size = request.min(self.page);
         match self.edition {
             Edition::Cloud => cloud::search_page(self, &found, size, body),
             Edition::DataCenter => data_center::search_page(self, &found, size, body),

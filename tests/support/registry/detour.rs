@@ -11,7 +11,7 @@ use std::thread;
 #[derive(Debug)]
 pub struct Detour {
     port: u16,
-    asked: Arc<Mutex<Vec<String>>>,
+    request: Arc<Mutex<Vec<String>>>,
 }
 
 impl Detour {
@@ -22,15 +22,15 @@ impl Detour {
     pub fn to(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("listen on loopback");
         let port = listener.local_addr().expect("the proxy's address").port();
-        let asked = Arc::<Mutex<Vec<String>>>::default();
-        let shared = Arc::clone(&asked);
+        let request = Arc::<Mutex<Vec<String>>>::default();
+        let shared = Arc::clone(&request);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || serve(&client, target, &shared));
             }
         });
-        Self { port, asked }
+        Self { port, request }
     }
 
     /// Its URL, for `HTTPS_PROXY`.
@@ -42,17 +42,17 @@ impl Detour {
     ///
     /// # Panics
     /// If a connection panicked.
-    pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("no connection panicked").clone()
+    pub fn recorded_requests(&self) -> Vec<String> {
+        self.request.lock().expect("no connection panicked").clone()
     }
 }
 
-fn serve(mut client: &TcpStream, target: u16, asked: &Mutex<Vec<String>>) {
+fn serve(mut client: &TcpStream, target: u16, request: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(client);
     let mut line = String::new();
     let Ok(1..) = reader.read_line(&mut line) else { return };
     let Some(host) = line.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()) else { return };
-    asked.lock().expect("no connection panicked").push(host.to_owned());
+    request.lock().expect("no connection panicked").push(host.to_owned());
     // The rest of the header. The client waits for the response before it sends more.
     let mut header = String::new();
     while reader.read_line(&mut header).is_ok_and(|read| read > 2) {

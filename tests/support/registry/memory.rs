@@ -13,9 +13,9 @@ use serde_json::json;
 pub use super::hand_made::error;
 use super::hand_made::part;
 use super::image::{Image, sha256};
-use crate::stand_in::{Answer, Asked, StandIn};
+use crate::stand_in::{RecordedRequest, Response, StandIn};
 
-type Twist = dyn Fn(&Asked) -> Option<Answer> + Send + Sync;
+type Twist = dyn Fn(&RecordedRequest) -> Option<Response> + Send + Sync;
 
 /// The registry. Its repositories share blobs and manifests.
 pub struct Memory {
@@ -48,20 +48,20 @@ impl Memory {
         Self::serve(StandIn::start_ipv6)
     }
 
-    fn serve(start: impl FnOnce(Box<dyn Fn(&Asked) -> Answer + Send + Sync>) -> StandIn) -> Self {
+    fn serve(start: impl FnOnce(Box<dyn Fn(&RecordedRequest) -> Response + Send + Sync>) -> StandIn) -> Self {
         let (state, twist) = (Arc::<Mutex<State>>::default(), Arc::<Mutex<Option<Arc<Twist>>>>::default());
         let (shared, twists) = (Arc::clone(&state), Arc::clone(&twist));
-        let server = start(Box::new(move |asked| {
+        let server = start(Box::new(move |request| {
             // The lock is not held while the override runs, because a slow one would block every request.
             let twist = lock(&twists).clone();
-            let twisted = twist.and_then(|twist| twist(asked));
-            twisted.unwrap_or_else(|| lock(&shared).answer(asked).unwrap_or_else(|| error(404, "NAME_UNKNOWN")))
+            let twisted = twist.and_then(|twist| twist(request));
+            twisted.unwrap_or_else(|| lock(&shared).answer(request).unwrap_or_else(|| error(404, "NAME_UNKNOWN")))
         }));
         Self { server, state, twist }
     }
 
     /// Overrides the responses to requests for which `twist` returns one.
-    pub fn twist(&self, twist: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) {
+    pub fn twist(&self, twist: impl Fn(&RecordedRequest) -> Option<Response> + Send + Sync + 'static) {
         *lock(&self.twist) = Some(Arc::new(twist));
     }
 
@@ -104,54 +104,54 @@ impl Memory {
 }
 
 impl State {
-    fn answer(&mut self, asked: &Asked) -> Option<Answer> {
-        let path = asked.path();
+    fn answer(&mut self, request: &RecordedRequest) -> Option<Response> {
+        let path = request.path();
         if path == "/v2/" {
-            let answer = Answer::json(200, &json!({}));
+            let answer = Response::json(200, &json!({}));
             return Some(answer.with("Docker-Distribution-API-Version", "registry/2.0"));
         }
         let rest = path.strip_prefix("/v2/")?;
         if let Some((name, upload)) = rest.split_once("/blobs/uploads/") {
-            return self.upload(asked, name, upload);
+            return self.upload(request, name, upload);
         }
         if let Some((_, digest)) = rest.split_once("/blobs/") {
             let Some(bytes) = self.blobs.get(digest) else { return Some(error(404, "BLOB_UNKNOWN")) };
-            return Some(part(bytes, asked).with("Docker-Content-Digest", digest));
+            return Some(part(bytes, request).with("Docker-Content-Digest", digest));
         }
         let (name, reference) = rest.split_once("/manifests/")?;
         let key = if reference.contains(':') { reference.to_owned() } else { format!("{name}:{reference}") };
-        if asked.method == "PUT" {
-            let manifest = (asked.header("content-type")?.to_owned(), asked.body.clone());
-            let digest = sha256(&asked.body);
+        if request.method == "PUT" {
+            let manifest = (request.header("content-type")?.to_owned(), request.body.clone());
+            let digest = sha256(&request.body);
             self.manifests.insert(digest.clone(), manifest.clone());
             self.manifests.insert(key, manifest);
             let place = format!("/v2/{name}/manifests/{digest}");
-            return Some(Answer::text(201, "").with("Location", &place).with("Docker-Content-Digest", &digest));
+            return Some(Response::text(201, "").with("Location", &place).with("Docker-Content-Digest", &digest));
         }
         let Some((media_type, bytes)) = self.manifests.get(&key) else { return Some(error(404, "MANIFEST_UNKNOWN")) };
-        Some(Answer::bytes(200, media_type, bytes.clone()).with("Docker-Content-Digest", &sha256(bytes)))
+        Some(Response::bytes(200, media_type, bytes.clone()).with("Docker-Content-Digest", &sha256(bytes)))
     }
 
-    fn upload(&mut self, asked: &Asked, name: &str, upload: &str) -> Option<Answer> {
+    fn upload(&mut self, request: &RecordedRequest, name: &str, upload: &str) -> Option<Response> {
         let place = |id: usize| format!("/v2/{name}/blobs/uploads/{id}");
-        if asked.method == "POST" {
+        if request.method == "POST" {
             self.uploads.push(Vec::new());
-            return Some(Answer::text(202, "").with("Location", &place(self.uploads.len() - 1)));
+            return Some(Response::text(202, "").with("Location", &place(self.uploads.len() - 1)));
         }
         let id: usize = upload.parse().unwrap_or(usize::MAX);
         let Some(has) = self.uploads.get_mut(id) else { return Some(error(404, "BLOB_UPLOAD_UNKNOWN")) };
-        has.extend_from_slice(&asked.body);
-        if asked.method == "PATCH" {
+        has.extend_from_slice(&request.body);
+        if request.method == "PATCH" {
             let range = format!("0-{}", has.len().saturating_sub(1));
-            return Some(Answer::text(202, "").with("Location", &place(id)).with("Range", &range));
+            return Some(Response::text(202, "").with("Location", &place(id)).with("Range", &range));
         }
-        let (bytes, digest) = (std::mem::take(has), asked.query("digest")?);
+        let (bytes, digest) = (std::mem::take(has), request.query("digest")?);
         if sha256(&bytes) != digest {
             return Some(error(400, "DIGEST_INVALID"));
         }
         let blob = format!("/v2/{name}/blobs/{digest}");
         self.blobs.insert(digest.clone(), bytes);
-        Some(Answer::text(201, "").with("Location", &blob).with("Docker-Content-Digest", &digest))
+        Some(Response::text(201, "").with("Location", &blob).with("Docker-Content-Digest", &digest))
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::{Map, Value, json};
 
 use super::schema;
-use crate::stand_in::{Answer, Asked, StandIn};
+use crate::stand_in::{RecordedRequest, Response, StandIn};
 
 /// The valid bot token.
 pub const BOT: &str = "xoxb-1111-2222-b0tt0k3nb0tt0k3n";
@@ -51,7 +51,7 @@ impl SlackApi {
         let scopes = SCOPES.map(str::to_owned).into_iter().collect();
         let state = Arc::new(Mutex::new(State { messages: Vec::new(), scopes }));
         let kept = Arc::clone(&state);
-        let server = StandIn::start(move |asked| answer(asked, &mut lock(&kept)));
+        let server = StandIn::start(move |request| answer(request, &mut lock(&kept)));
         Self { server, state }
     }
 
@@ -87,12 +87,12 @@ fn fail(word: &str) -> Value {
 }
 
 /// The response over the rate limit: the status, headers and body of a recorded one in beginner-corp/slack issue 105.
-pub fn rate_limited(seconds: u64) -> Answer {
+pub fn rate_limited(seconds: u64) -> Response {
     from_api(429, &fail("ratelimited")).with("Retry-After", &seconds.to_string())
 }
 
 /// JSON with the headers of the Web API, which are those of a recorded answer in errbotio/err-backend-slackv3 pull request 11.
-pub fn from_api(status: u16, body: &Value) -> Answer {
+pub fn from_api(status: u16, body: &Value) -> Response {
     let headers = [
         ("Date", "Mon, 01 Feb 2021 14:19:04 GMT"),
         ("Server", "Apache"),
@@ -109,11 +109,11 @@ pub fn from_api(status: u16, body: &Value) -> Answer {
         ("Expires", "Mon, 26 Jul 1997 05:00:00 GMT"),
         ("Vary", "Accept-Encoding"),
     ];
-    headers.into_iter().fold(Answer::json(status, body), |answer, (name, value)| answer.with(name, value))
+    headers.into_iter().fold(Response::json(status, body), |answer, (name, value)| answer.with(name, value))
 }
 
-fn answer(asked: &Asked, state: &mut State) -> Answer {
-    let (mut body, warning) = match outcome(asked, state) {
+fn answer(request: &RecordedRequest, state: &mut State) -> Response {
+    let (mut body, warning) = match outcome(request, state) {
         Ok((mut body, warning)) => {
             body["ok"] = json!(true);
             (body, warning)
@@ -127,13 +127,13 @@ fn answer(asked: &Asked, state: &mut State) -> Answer {
     }
     // Slack responds with 200 to nearly everything; `ok` in the body says whether the call succeeded ("Using the Slack Web API").
     let answer = from_api(200, &body);
-    if asked.header("authorization") != Some(&format!("Bearer {BOT}")) {
+    if request.header("authorization") != Some(&format!("Bearer {BOT}")) {
         return answer;
     }
     // "Working with scopes": every response to a valid token lists both kinds of scopes.
     let scopes = state.scopes.iter().cloned().collect::<Vec<_>>().join(",");
     let answer = answer.with("X-OAuth-Scopes", &scopes);
-    match asked.path().strip_prefix("/api/").and_then(scope) {
+    match request.path().strip_prefix("/api/").and_then(scope) {
         Some(scope) => answer.with("X-Accepted-OAuth-Scopes", scope),
         None => answer,
     }
@@ -150,14 +150,14 @@ fn scope(method: &str) -> Option<&'static str> {
 }
 
 /// The body of the response, and a warning to add to a success.
-fn outcome(asked: &Asked, state: &mut State) -> Result<(Value, Option<&'static str>), Value> {
+fn outcome(request: &RecordedRequest, state: &mut State) -> Result<(Value, Option<&'static str>), Value> {
     // All of these codes are in the table of errors that all methods share.
-    match asked.header("authorization") {
+    match request.header("authorization") {
         None => return Err(fail("not_authed")),
         Some(header) if header != format!("Bearer {BOT}") => return Err(fail("invalid_auth")),
         Some(_) => {}
     }
-    let Some(method) = asked.path().strip_prefix("/api/") else { return Err(fail("unknown_method")) };
+    let Some(method) = request.path().strip_prefix("/api/") else { return Err(fail("unknown_method")) };
     let scope = scope(method).ok_or_else(|| fail("unknown_method"))?;
     if !state.scopes.contains(scope) {
         let provided = state.scopes.iter().cloned().collect::<Vec<_>>().join(",");
@@ -165,14 +165,14 @@ fn outcome(asked: &Asked, state: &mut State) -> Result<(Value, Option<&'static s
     }
     if method == "users.lookupByEmail" {
         // Its page: "This method does not currently accept application/json".
-        let email = if asked.method == "GET" { asked.query("email") } else { asked.form("email") };
+        let email = if request.method == "GET" { request.query("email") } else { request.form("email") };
         return match email.as_deref() {
             Some("ada@example.com") => Ok((json!({ "user": ada() }), None)),
             Some(_) => Err(fail("users_not_found")),
             None => Err(invalid("missing required field: email")),
         };
     }
-    let (body, warning) = arguments(asked)?;
+    let (body, warning) = arguments(request)?;
     let body = match method {
         "chat.postMessage" => post(body, state),
         "chat.update" => update(body, state),
@@ -220,17 +220,17 @@ fn ada() -> Value {
 
 /// The arguments of a method that takes both JSON and a form, by "POST bodies" of "Using the Slack Web API". A form has lists and
 /// objects as JSON in a field.
-fn arguments(asked: &Asked) -> Result<(Map<String, Value>, Option<&'static str>), Value> {
-    let Some(content_type) = asked.header("content-type") else { return Err(fail("missing_post_type")) };
+fn arguments(request: &RecordedRequest) -> Result<(Map<String, Value>, Option<&'static str>), Value> {
+    let Some(content_type) = request.header("content-type") else { return Err(fail("missing_post_type")) };
     let (kind, charset) = content_type.split_once(';').map_or((content_type, None), |(kind, more)| (kind, Some(more)));
     match kind {
-        "application/json" => match serde_json::from_slice(&asked.body) {
+        "application/json" => match serde_json::from_slice(&request.body) {
             Ok(Value::Object(body)) => Ok((body, charset.is_none().then_some("missing_charset"))),
             Ok(_) => Err(fail("json_not_object")),
             Err(_) => Err(fail("invalid_json")),
         },
         "application/x-www-form-urlencoded" => {
-            let fields = asked.fields().into_iter().map(|(name, text)| {
+            let fields = request.fields().into_iter().map(|(name, text)| {
                 let value = match name.as_str() {
                     "attachments" => serde_json::from_str(&text).map_err(|_| fail("invalid_attachments"))?,
                     "blocks" => serde_json::from_str(&text).map_err(|_| fail("invalid_blocks_format"))?,

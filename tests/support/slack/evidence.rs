@@ -1,7 +1,7 @@
 //! The responses of chats to incoming webhooks: status, headers and body of each, and the source that documents or quotes it.
 
 use super::webhook::Chat;
-use crate::stand_in::Answer;
+use crate::stand_in::Response;
 
 /// A response of a chat.
 #[derive(Debug, Clone, Copy)]
@@ -227,11 +227,11 @@ pub fn evidence(chat: Chat) -> &'static [Evidence] {
 
 impl Evidence {
     /// The answer with one of its statuses; `token` is the secret part of the webhook's address.
-    pub fn answer(&self, chat: Chat, status: u16, token: &str) -> Answer {
+    pub fn answer(&self, chat: Chat, status: u16, token: &str) -> Response {
         let body = self.body.replace("{token}", token);
         let answer = match self.content_type {
-            Some(content_type) => Answer::bytes(status, content_type, body),
-            None => Answer { status, headers: Vec::new(), body: body.into_bytes() },
+            Some(content_type) => Response::bytes(status, content_type, body),
+            None => Response { status, headers: Vec::new(), body: body.into_bytes() },
         };
         let headers = headers(chat).iter().chain(self.headers);
         headers.fold(answer, |answer, (name, value)| answer.with(name, value))

@@ -9,7 +9,7 @@
 use serde_json::{Map, Value};
 
 /// The reason why a message is rejected: Slack's error code, and details for the test.
-pub(super) struct Refused {
+pub(super) struct SchemaError {
     pub(super) word: &'static str,
     pub(super) detail: String,
 }
@@ -34,8 +34,8 @@ const ATTACHMENT_TEXTS: [&str; 14] = [
 ];
 
 /// Validates a message.
-pub(super) fn message(message: &Map<String, Value>, more_texts: &[&str]) -> Result<(), Refused> {
-    let refuse = |word, detail: String| Err(Refused { word, detail });
+pub(super) fn message(message: &Map<String, Value>, more_texts: &[&str]) -> Result<(), SchemaError> {
+    let refuse = |word, detail: String| Err(SchemaError { word, detail });
     for (key, value) in message {
         let is_right = match key.as_str() {
             key if TEXTS.contains(&key) || more_texts.contains(&key) => {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::evidence::evidence;
 use super::schema;
-use crate::stand_in::{Answer, Asked, StandIn};
+use crate::stand_in::{RecordedRequest, Response, StandIn};
 
 /// The path of a Slack webhook, which is its secret.
 const SLACK: &str = "/services/T0SECRET/B0SECRET/w3bh00kt0k3nw3bh00kt0k3n";
@@ -43,7 +43,7 @@ impl Webhook {
     pub fn of(chat: Chat) -> Self {
         let messages = Arc::<Mutex<Vec<Value>>>::default();
         let kept = Arc::clone(&messages);
-        let server = StandIn::start(move |asked| answer(chat, asked, &kept));
+        let server = StandIn::start(move |request| answer(chat, request, &kept));
         Self { chat, server, messages }
     }
 
@@ -82,8 +82,8 @@ fn path(chat: Chat) -> &'static str {
     }
 }
 
-fn answer(chat: Chat, asked: &Asked, kept: &Mutex<Vec<Value>>) -> Answer {
-    let word = match refusal(chat, asked) {
+fn answer(chat: Chat, request: &RecordedRequest, kept: &Mutex<Vec<Value>>) -> Response {
+    let word = match refusal(chat, request) {
         Ok(message) => {
             kept.lock().expect("no request panicked").push(Value::Object(message));
             "ok"
@@ -97,14 +97,14 @@ fn answer(chat: Chat, asked: &Asked, kept: &Mutex<Vec<Value>>) -> Answer {
 }
 
 /// Parses a message that Slack accepts, or returns its error code.
-fn refusal(chat: Chat, asked: &Asked) -> Result<Map<String, Value>, &'static str> {
-    if asked.path() != path(chat) {
+fn refusal(chat: Chat, request: &RecordedRequest) -> Result<Map<String, Value>, &'static str> {
+    if request.path() != path(chat) {
         return Err("no_service");
     }
-    if asked.method != "POST" || asked.header("content-type") != Some("application/json") {
+    if request.method != "POST" || request.header("content-type") != Some("application/json") {
         return Err("invalid_payload");
     }
-    let Ok(Value::Object(message)) = serde_json::from_slice::<Value>(&asked.body) else {
+    let Ok(Value::Object(message)) = serde_json::from_slice::<Value>(&request.body) else {
         return Err("invalid_payload");
     };
     schema::message(&message, &[]).map_err(|refused| refused.word)?;
@@ -118,7 +118,7 @@ fn refusal(chat: Chat, asked: &Asked) -> Result<Map<String, Value>, &'static str
 ///
 /// # Panics
 /// If `evidence.rs` does not have it.
-pub fn from_slack(word: &str) -> Answer {
+pub fn from_slack(word: &str) -> Response {
     let known = evidence(Chat::Slack).iter().find(|evidence| evidence.word == word);
     let evidence = known.unwrap_or_else(|| panic!("no evidence of `{word}`"));
     evidence.answer(Chat::Slack, evidence.statuses[0], token(Chat::Slack))

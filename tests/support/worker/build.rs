@@ -372,8 +372,8 @@ impl<'w> Run<'w> {
     ) -> (Status, Value) {
         // An abort stops the running step. Hooks run afterwards and are not stopped.
         let outcome = process.run(request, (hook == Hook::None).then_some(&self.abort));
-        let said = String::from_utf8_lossy(&outcome.stdout);
-        let _ = writeln!(self.build.log, "── {title}\n{}{}", outcome.stderr, if is_verb { "" } else { &said });
+        let messages = String::from_utf8_lossy(&outcome.stdout);
+        let _ = writeln!(self.build.log, "── {title}\n{}{}", outcome.stderr, if is_verb { "" } else { &messages });
         if hook == Hook::None && self.abort.is_requested() {
             (Status::Aborted, Value::Null)
         } else if outcome.code != Some(0) {

@@ -1,13 +1,13 @@
 //! Invalid pipelines, and valid ones with unusual syntax: the exact messages and exit codes.
 
-use crate::Place;
+use crate::TestDirectory;
 
 fn validate(text: &str) -> (i32, String) {
     validate_with(text, "")
 }
 
 fn validate_with(text: &str, arguments: &str) -> (i32, String) {
-    let place = Place::new();
+    let place = TestDirectory::new();
     let outcome = place.file("ci.yml", text).jetway(&format!("validate ci.yml {arguments}"));
     assert_eq!(outcome.stderr, "");
     (outcome.code, outcome.stdout)
@@ -251,7 +251,7 @@ ci.yml:8:59: warning: resource `two`: `source.branch`: Concourse converts `010` 
 
 #[test]
 fn exits_with_2_for_unusable_file_after_validating_the_others() {
-    let place = Place::new();
+    let place = TestDirectory::new();
     place.file("good.yml", "resources: []\n").file("list.yml", "[a]\n").file("empty.yml", "# nothing\n");
     place.file("open.yml", "resources:\n- name: \"hunter2\n");
     std::fs::write(place.path().join("latin1.yml"), b"resources: [] # caf\xe9\n").unwrap();
@@ -272,7 +272,7 @@ none.yml: cannot be read: No such file or directory (os error 2)
 
 #[test]
 fn exits_with_2_for_wrong_usage() {
-    let place = Place::new();
+    let place = TestDirectory::new();
     assert_eq!(place.jetway("").code, 2);
     assert_eq!(place.jetway("validate").code, 2);
     assert_eq!(place.jetway("verify").code, 2);
@@ -290,7 +290,7 @@ resources:
 jobs: [{name: j, plan: [{get: repo, version: ((secret))}, {get: ((secret))}]}]
 ";
     for secret in ["hunter2-hunter2", "-4711", "[hunter2-hunter2]", "{a: hunter2-hunter2}", "1.1000000"] {
-        let place = Place::new();
+        let place = TestDirectory::new();
         place.file("ci.yml", text).file("vars.yml", &format!("secret: {secret}\n"));
         for command in ["validate ci.yml", "check -p ci.yml -r repo"] {
             let outcome = place.jetway(&format!("{command} --load-vars-from vars.yml"));

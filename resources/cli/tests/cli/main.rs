@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A directory to work in, removed at the end.
-struct Place(tempfile::TempDir);
+struct TestDirectory(tempfile::TempDir);
 
 /// The exit code and the output of a command.
 struct Outcome {
@@ -21,7 +21,7 @@ struct Outcome {
     stderr: String,
 }
 
-impl Place {
+impl TestDirectory {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }

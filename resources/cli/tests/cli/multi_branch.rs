@@ -1,6 +1,6 @@
 //! The multi-branch pipeline that the established git resource publishes, and a pipeline that follows release tags.
 
-use crate::Place;
+use crate::TestDirectory;
 
 const MULTI_BRANCH: &str = "\
 resources:
@@ -44,7 +44,7 @@ jobs:
 
 #[test]
 fn accepts_the_pipeline() {
-    let outcome = Place::new().file("ci.yml", MULTI_BRANCH).jetway("validate ci.yml");
+    let outcome = TestDirectory::new().file("ci.yml", MULTI_BRANCH).jetway("validate ci.yml");
     assert_eq!(outcome.stdout, "no problems in 1 pipeline; 4 of 4 resources validated\n", "{}", outcome.stderr);
     assert_eq!(outcome.code, 0);
 }
@@ -52,7 +52,7 @@ fn accepts_the_pipeline() {
 #[test]
 fn reports_mistyped_version() {
     let text = MULTI_BRANCH.replace("version_type: branches", "version_type: branch");
-    let outcome = Place::new().file("ci.yml", &text).jetway("validate ci.yml");
+    let outcome = TestDirectory::new().file("ci.yml", &text).jetway("validate ci.yml");
     let problem = "ci.yml:6:19: resource `branches`: `source.version_type`: expected `commits`, `tags`, `branches` or \
                    `branch_heads`, found `branch`";
     assert!(outcome.stdout.starts_with(problem), "{}", outcome.stdout);

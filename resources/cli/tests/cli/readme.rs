@@ -1,6 +1,6 @@
 //! Runs the README's examples: creates its files, runs its commands, and compares their output.
 
-use crate::Place;
+use crate::TestDirectory;
 
 const README: &str = include_str!("../../README.md");
 
@@ -21,7 +21,7 @@ fn blocks() -> Vec<(&'static str, Vec<&'static str>)> {
 
 #[test]
 fn commands_of_the_readme_print_the_output_shown() {
-    let place = Place::new();
+    let place = TestDirectory::new();
     place.repository();
     place.file("key.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
     place.file("vars.yml", "repository: file://PLACE/repo.git\ndeploy_key:\n");

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::{ONE, Outcome, Place, TWO};
+use crate::{ONE, Outcome, TWO, TestDirectory};
 
 const PIPELINE: &str = "\
 resource_types:
@@ -36,13 +36,13 @@ jobs:
 
 const VARS: &str = "--var uri=file://PLACE/repo.git --var branches.main=main --yaml-var key=";
 
-fn place() -> Place {
-    let place = Place::new();
+fn place() -> TestDirectory {
+    let place = TestDirectory::new();
     place.repository().file("ci.yml", PIPELINE);
     place
 }
 
-fn run(place: &Place, arguments: &str) -> Outcome {
+fn run(place: &TestDirectory, arguments: &str) -> Outcome {
     place.jetway(&format!("{arguments} --pipeline ci.yml {VARS}"))
 }
 
@@ -160,7 +160,7 @@ fn sends_numbers_like_concourse() {
 
 #[test]
 fn reports_all_missing_vars_at_once() {
-    let place = Place::new();
+    let place = TestDirectory::new();
     place.file(
         "ci.yml",
         "resources:\n- name: repo\n  type: git\n  source:\n    uri: https://((host))/x\n    username: ((vault:user))\n    \
@@ -217,7 +217,7 @@ fn git_asks_the_command_for_passwords() {
     // git runs its askpass program, which is the same binary under another name.
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port();
-    let place = Place::new();
+    let place = TestDirectory::new();
     place.file(
         "ci.yml",
         &format!(

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::connection::{Body, Pieces};
 use crate::files::attributes;
-use crate::files::walk::{Found, Selection, Walk, named};
+use crate::files::walk::{ContextEntry, Selection, Walk, named};
 use crate::layer::tar::{Entry, Kind};
 use crate::layer::tar_writer::Writer;
 
@@ -67,7 +67,7 @@ fn piped(write: impl FnOnce(Pipe) -> io::Result<()> + Send + 'static) -> Body {
     Pieces(receiver).boxed_unsync()
 }
 
-fn append(archive: &mut Writer<Pipe>, root: &Path, found: &Found) -> io::Result<()> {
+fn append(archive: &mut Writer<Pipe>, root: &Path, found: &ContextEntry) -> io::Result<()> {
     let full = root.join(&found.path);
     let wrong = |error: io::Error| named(&full, &error);
     let Some(mut entry) = Entry::of(&found.path, &full, &found.metadata).map_err(wrong)? else { return Ok(()) };

@@ -1,11 +1,10 @@
 //! Chooses one of an engine's two builders, and adds hints to errors that the other builder would not have.
 
-use jetway::{Advise as _, Error};
+use jetway::{Advise as _, Error, trimmed};
 
 use crate::build::bases::instructions;
 use crate::engine::Engine;
 use crate::params::put::{PutParams, switch};
-use crate::source::text::set;
 
 /// One of an engine's builders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub(super) fn requested(params: &PutParams) -> Option<(Builder, &'static str)> {
     if let Some(key) = params.asks_for_buildkit() {
         return Some((Builder::BuildKit, key));
     }
-    let is_classic = set(params.docker_buildkit.as_deref()).is_some_and(|word| switch(word) == Some(false));
+    let is_classic = trimmed(params.docker_buildkit.as_deref()).is_some_and(|word| switch(word) == Some(false));
     let key = if is_classic { Some("docker_buildkit") } else { params.asks_for_classic_builder() };
     key.map(|key| (Builder::Classic, key))
 }

@@ -1,12 +1,12 @@
 //! The engine's build options: limits, network, and use of the cache.
 
+use jetway::trimmed;
 use serde_json::json;
 
 use crate::engine::Query;
 use crate::params::put::PutParams;
 use crate::params::steps::{Limit, Network};
 use crate::source::size::bytes;
-use crate::source::text::set;
 
 /// The options as a query. They were validated with the params.
 pub(super) fn query(params: &PutParams) -> Query {
@@ -25,7 +25,7 @@ pub(super) fn query(params: &PutParams) -> Query {
         query.push(("extrahosts", format!("{}:{}", name.trim(), address.trim())));
     }
     for (key, size) in [("shmsize", &params.shm_size), ("memory", &params.memory)] {
-        if let Some(size) = set(size.as_deref()).and_then(bytes) {
+        if let Some(size) = trimmed(size.as_deref()).and_then(bytes) {
             query.push((key, size.to_string()));
         }
     }

@@ -8,7 +8,7 @@ use jetway::{Console, Result};
 use serde_json::Value;
 
 use crate::build::trace::{Trace, is_base};
-use crate::engine::failure::{failure, may_pass};
+use crate::engine::failure::{failure, is_transient_error};
 
 /// How many lines of a failed step its error quotes.
 const LAST_LINES: usize = 10;
@@ -33,7 +33,7 @@ pub(crate) struct Progress<'c> {
     /// Whether a step other than `FROM` or `ARG` has begun.
     has_begun: bool,
     /// Whether the engine has reported a transient error.
-    may_pass: bool,
+    is_transient_error: bool,
 }
 
 impl<'c> Progress<'c> {
@@ -49,20 +49,20 @@ impl<'c> Progress<'c> {
             cached: 0,
             image: None,
             has_begun: false,
-            may_pass: false,
+            is_transient_error: false,
         }
     }
 
     /// Whether a retry may succeed: a base image could not be pulled, and no step has run.
     pub(crate) fn may_try_again(&self, error: &jetway::Error) -> bool {
-        (self.may_pass || may_pass(error)) && !self.has_begun && !self.trace.has_begun()
+        (self.is_transient_error || is_transient_error(error)) && !self.has_begun && !self.trace.has_begun()
     }
 
     /// Processes a message of the engine; returns the error if the message reports one.
     pub(crate) fn take(&mut self, message: &Value) -> Result<()> {
         if let Some(error) = failure(message) {
             self.flush();
-            self.may_pass = may_pass(&error);
+            self.is_transient_error = is_transient_error(&error);
             return Err(self.explain(error));
         }
         if let Some(text) = message.get("stream").and_then(Value::as_str) {
@@ -147,8 +147,8 @@ impl<'c> Progress<'c> {
         // The engine's own lines about a step do not show why it failed; only the step's output does.
         let is_engines =
             |line: &&String| line.starts_with(" --->") || line.starts_with("Removing intermediate container ");
-        let said = lines.iter().filter(|line| !is_engines(line)).cloned().collect::<Vec<_>>().join("\n");
-        let error = if said.is_empty() { error } else { jetway::anyhow!("{error}\nlast output:\n{said}") };
+        let messages = lines.iter().filter(|line| !is_engines(line)).cloned().collect::<Vec<_>>().join("\n");
+        let error = if messages.is_empty() { error } else { jetway::anyhow!("{error}\nlast output:\n{messages}") };
         error.context(format!("`{step}` failed"))
     }
 }

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Context, Inputs, Result, Secret};
+use jetway::{Advise as _, Context, Inputs, Result, Secret, trimmed};
 
 use crate::build::arguments;
 use crate::params::secrets::{BuildSecret, SecretFrom};
-use crate::source::text::set;
 
 /// The secrets by id.
 pub(super) fn secrets(
@@ -30,8 +29,8 @@ pub(super) fn secrets(
 }
 
 fn find(context: &Context, inputs: &Inputs, from: &SecretFrom) -> Result<Secret> {
-    let file = [&from.source, &from.src, &from.file].into_iter().find_map(|path| set(path.as_deref()));
-    match (file, set(from.env.as_deref())) {
+    let file = [&from.source, &from.src, &from.file].into_iter().find_map(|path| trimmed(path.as_deref()));
+    match (file, trimmed(from.env.as_deref())) {
         (Some(path), None) => Ok(Secret::new(arguments::read(inputs, path)?)),
         (None, Some(name)) => {
             let value = context.build().variable(name).map(str::to_owned).or_else(|| context.variable(name));

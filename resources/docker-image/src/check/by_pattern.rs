@@ -1,7 +1,7 @@
 //! check by pattern: every tag that a pattern matches.
 
 use anyhow::Context as _;
-use jetway::Result;
+use jetway::{Result, trimmed};
 use jiff::Timestamp;
 use regex::Regex;
 use semver::Version as Semantic;
@@ -11,11 +11,10 @@ use crate::concurrent;
 use crate::digest::Digest;
 use crate::flavour::Flavour;
 use crate::image::config::{self, Config};
-use crate::image::platform::Wanted;
-use crate::registry::{Asked, Registry};
+use crate::image::platform::RequestedPlatform;
+use crate::registry::{Reference, Registry};
 use crate::source::Source;
 use crate::source::follow::Order;
-use crate::source::text::set;
 use crate::tag_version::parse;
 use crate::version::Version;
 
@@ -80,9 +79,9 @@ async fn still_there(
 ) -> Result<Option<(Key, String, Digest)>> {
     let Some(known) = known else { return Ok(None) };
     let digest = known.digest.as_ref().and_then(|digest| digest.parse::<Digest>().ok());
-    let found = keyed.iter().find(|(_, tag)| Some(tag.as_str()) == set(known.tag.as_deref()));
+    let found = keyed.iter().find(|(_, tag)| Some(tag.as_str()) == trimmed(known.tag.as_deref()));
     let (Some(digest), Some((key, tag))) = (digest, found) else { return Ok(None) };
-    let now = registry.digest(Asked::Tag(tag)).await?;
+    let now = registry.digest(Reference::Tag(tag)).await?;
     Ok((now.as_ref() == Some(&digest)).then(|| (key.clone(), tag.clone(), digest)))
 }
 
@@ -94,7 +93,7 @@ async fn digests(
 ) -> Result<Vec<(String, Digest)>> {
     let ask = async |tag: &String| match known {
         Some((known, digest)) if known == tag => Ok(Some(digest.clone())),
-        _ => registry.digest(Asked::Tag(tag)).await,
+        _ => registry.digest(Reference::Tag(tag)).await,
     };
     let digests = concurrent::map(&tags, AT_ONCE, ask).await?;
     Ok(tags.into_iter().zip(digests).filter_map(|(tag, digest)| Some((tag, digest?))).collect())
@@ -120,7 +119,7 @@ async fn by_age(
 async fn created(registry: &Registry<'_>, source: &Source, digest: &Digest) -> Result<Timestamp> {
     let read = async {
         let manifest = registry.manifest_of(digest).await?;
-        let (_, image) = registry.image_for(manifest, &Wanted::new(source.platform.as_ref())).await?;
+        let (_, image) = registry.image_for(manifest, &RequestedPlatform::new(source.platform.as_ref())).await?;
         let bytes = registry.small_blob(&image.config, config::LARGEST).await?;
         let config = Config::parse(&bytes).context("cannot parse its configuration")?;
         // An image without a creation time is older than any with one.

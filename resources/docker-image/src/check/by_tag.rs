@@ -4,7 +4,7 @@ use jetway::Result;
 
 use crate::digest::Digest;
 use crate::flavour::Flavour;
-use crate::registry::{Asked, Registry};
+use crate::registry::{Reference, Registry};
 use crate::version::Version;
 
 pub(crate) async fn check(
@@ -15,14 +15,14 @@ pub(crate) async fn check(
 ) -> Result<Vec<Version>> {
     // A digest in place of the tag pins an image.
     let pinned = tag.parse::<Digest>().ok();
-    let current = registry.digest(pinned.as_ref().map_or(Asked::Tag(tag), Asked::Digest)).await?;
+    let current = registry.digest(pinned.as_ref().map_or(Reference::Tag(tag), Reference::Digest)).await?;
     // A version without a valid digest cannot exist.
     let known = known.and_then(|version| version.digest.as_ref()?.parse::<Digest>().ok());
     let is_news = known.as_ref().filter(|known| current.as_ref() != Some(known) && pinned.is_none());
     let mut versions = Vec::new();
     if let Some(known) = is_news
         && (current.is_some() || flavour.outlives_its_tag())
-        && registry.digest(Asked::Digest(known)).await?.is_some()
+        && registry.digest(Reference::Digest(known)).await?.is_some()
     {
         versions.push(flavour.version(tag, known));
     }

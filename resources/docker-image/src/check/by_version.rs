@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use jetway::Result;
+use jetway::{Result, trimmed};
 use semver::Version as Semantic;
 
 use crate::check::listing::{AT_ONCE, tags_of};
@@ -11,9 +11,8 @@ use crate::concurrent;
 use crate::constraint::Constraint;
 use crate::digest::Digest;
 use crate::flavour::Flavour;
-use crate::registry::{Asked, Registry};
+use crate::registry::{Reference, Registry};
 use crate::source::Source;
-use crate::source::text::set;
 use crate::tag_version::{PreReleases, parse};
 use crate::version::Version;
 
@@ -38,7 +37,7 @@ pub(crate) async fn check(
     if let Some((least, _)) = &least {
         candidates.retain(|candidate| candidate.version.cmp_precedence(&least.version).is_gt());
     }
-    let ask = async |candidate: &Candidate| registry.digest(Asked::Tag(&candidate.tag)).await;
+    let ask = async |candidate: &Candidate| registry.digest(Reference::Tag(&candidate.tag)).await;
     let digests = concurrent::map(&candidates, AT_ONCE, ask).await?;
     let found = candidates.into_iter().zip(digests).filter_map(|(candidate, digest)| Some((candidate, digest?)));
     let before = least.as_ref().map(|(least, _)| least.tag.clone());
@@ -49,7 +48,7 @@ pub(crate) async fn check(
     // The bare tag is a version only if its image has no semantic version.
     if constraint.is_none()
         && tags.iter().any(|tag| tag == bare)
-        && let Some(digest) = registry.digest(Asked::Tag(bare)).await?
+        && let Some(digest) = registry.digest(Reference::Tag(bare)).await?
         && !versions.iter().any(|(_, known)| *known == digest)
     {
         answer.push(flavour.version(bare, &digest));
@@ -82,9 +81,9 @@ async fn still_there(
 ) -> Result<Option<(Candidate, Digest)>> {
     let Some(known) = known else { return Ok(None) };
     let digest = known.digest.as_ref().and_then(|digest| digest.parse::<Digest>().ok());
-    let candidate = candidates.iter().find(|candidate| Some(candidate.tag.as_str()) == set(known.tag.as_deref()));
+    let candidate = candidates.iter().find(|candidate| Some(candidate.tag.as_str()) == trimmed(known.tag.as_deref()));
     let (Some(digest), Some(candidate)) = (digest, candidate) else { return Ok(None) };
-    let now = registry.digest(Asked::Tag(&candidate.tag)).await?;
+    let now = registry.digest(Reference::Tag(&candidate.tag)).await?;
     Ok((now.as_ref() == Some(&digest)).then(|| (candidate.clone(), digest)))
 }
 

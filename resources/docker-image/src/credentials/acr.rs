@@ -6,7 +6,7 @@
 
 use anyhow::{Context as _, anyhow};
 use jetway::http::{HttpResponse, HttpSettings, Method, Retry, StatusCode, Url};
-use jetway::{Advise as _, Context, Result, Secret};
+use jetway::{Advise as _, Context, Result, Secret, trimmed};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ use crate::reference::Repository;
 use crate::registry::challenge::bearer_parameter;
 use crate::registry::{Access, Registry};
 use crate::source::Source;
-use crate::source::text::set;
 
 /// The user name for a refresh token.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
@@ -86,7 +85,7 @@ pub(crate) async fn find(context: &Context, source: &Source, repository: &Reposi
         return Ok(None);
     }
     let host = repository.registry();
-    let named = set(source.azure_environment.as_deref());
+    let named = trimmed(source.azure_environment.as_deref());
     let cloud = named.and_then(Cloud::named);
     if let (Some(name), None) = (named, cloud) {
         context.console().warn(format_args!(
@@ -140,7 +139,7 @@ impl Identity<'_> {
             .header("metadata", "true")
             .query("api-version", "2018-02-01")
             .query("resource", self.cloud.resource());
-        if let Some(client) = set(self.source.azure_client_id.as_deref()) {
+        if let Some(client) = trimmed(self.source.azure_client_id.as_deref()) {
             request = request.query("client_id", client);
         }
         read::<Token>(request.send().await?).await.map(|token| token.access_token)
@@ -152,9 +151,9 @@ impl Identity<'_> {
         let ours = Secret::new(text.trim());
         self.context.console().redactor().add(ours.expose());
         let known = |key: &Option<String>, variable: &str| {
-            let given = set(key.as_deref()).map(str::to_owned).or_else(|| self.context.variable(variable));
+            let given = trimmed(key.as_deref()).map(str::to_owned).or_else(|| self.context.variable(variable));
             given.ok_or_else(|| {
-                anyhow!("the environment variable `{variable}` is not set, and the source has no value for it")
+                anyhow!("the environment variable `{variable}` is not trimmed, and the source has no value for it")
             })
         };
         let client = known(&self.source.azure_client_id, "AZURE_CLIENT_ID")?;
@@ -187,7 +186,7 @@ struct Exchanged {
 /// Exchanges an Azure token for the registry's refresh token.
 async fn exchange(context: &Context, source: &Source, repository: &Repository, token: &Secret) -> Result<Secret> {
     let registry = Registry::new(context, source, repository.clone(), true, Login::Anonymous, Access::Pull)?;
-    let tenant = match set(source.azure_tenant_id.as_deref()) {
+    let tenant = match trimmed(source.azure_tenant_id.as_deref()) {
         Some(tenant) => tenant.to_owned(),
         None => tenant_of(&registry).await.unwrap_or_else(|| ANY_TENANT.to_owned()),
     };

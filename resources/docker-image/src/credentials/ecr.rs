@@ -3,12 +3,11 @@
 use anyhow::anyhow;
 use jetway::aws::Aws;
 use jetway::http::HttpSettings;
-use jetway::{Context, Result};
+use jetway::{Context, Result, trimmed};
 
 use crate::login::Login;
 use crate::reference::{Repository, registry_of};
 use crate::source::Source;
-use crate::source::text::set;
 
 /// The repository with its registry's full name, and the login; `None` if it is not on ECR.
 pub(crate) async fn find(
@@ -17,7 +16,7 @@ pub(crate) async fn find(
     repository: &Repository,
 ) -> Result<Option<(Repository, Login)>> {
     let host = Host::of(repository.registry());
-    let region = match (set(source.aws_region.as_deref()), &host) {
+    let region = match (trimmed(source.aws_region.as_deref()), &host) {
         (Some(region), _) => region.to_owned(),
         // If the source has credentials, they are for the registry itself, not for AWS.
         (None, Some(host)) if source.login().is_none() => host.region.to_owned(),
@@ -25,7 +24,7 @@ pub(crate) async fn find(
     };
     let aws = Aws::new(context, context.http(HttpSettings::default())?, &region)?;
     let given = aws.registry_login(&source.aws_login()).await?;
-    let repository = match (host, set(source.aws_account_id.as_deref())) {
+    let repository = match (host, trimmed(source.aws_account_id.as_deref())) {
         (Some(_), _) => repository.clone(),
         (None, Some(account)) => {
             if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {

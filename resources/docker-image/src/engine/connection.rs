@@ -32,7 +32,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::engine::failure::told;
+use crate::engine::failure::engine_error;
 
 /// The connect timeout.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -134,7 +134,7 @@ impl Endpoint {
         request: Request<Body>,
         limit: Option<Duration>,
         interrupt: &Interrupt,
-    ) -> Result<Answer> {
+    ) -> Result<EngineResponse> {
         let connect = async {
             let stream = timeout(CONNECT, self.open()).await;
             let stream = stream.map_err(|_| anyhow!("no connection after {} s", CONNECT.as_secs()))??;
@@ -154,7 +154,7 @@ impl Endpoint {
             // With TLS 1.3 an engine rejects our certificate only now.
             let response = response.and_then(|response| response.map_err(|error| in_words(error.into())));
             let response = response.with_context(|| format!("the container engine at `{self}` did not respond"))?;
-            Ok(Answer { response, connection })
+            Ok(EngineResponse { response, connection })
         };
         tokio::select! {
             interrupted = interrupt.wait() => Err(interrupted.into()),
@@ -182,12 +182,12 @@ impl Drop for Connection {
 }
 
 /// The engine's response.
-pub(crate) struct Answer {
+pub(crate) struct EngineResponse {
     pub(crate) response: Response<Incoming>,
     connection: Connection,
 }
 
-impl Answer {
+impl EngineResponse {
     /// The value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
@@ -204,7 +204,7 @@ impl Answer {
             .ok()
             .and_then(|body| body.get("message").and_then(Value::as_str).map(str::to_owned))
             .unwrap_or_else(|| String::from_utf8_lossy(&body).chars().take(300).collect());
-        Err(told(message.trim()).context(format!("{what}: the container engine answered {status}")))
+        Err(engine_error(message.trim()).context(format!("{what}: the container engine answered {status}")))
     }
 
     /// The raw connection, after the engine has agreed to another protocol.

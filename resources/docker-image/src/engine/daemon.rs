@@ -196,8 +196,9 @@ pub(crate) async fn wait_for(
                 continue;
             }
         };
-        let said = service.log_tail(TAIL);
-        let error = if said.is_empty() { anyhow!(problem) } else { anyhow!("last output:\n{said}").context(problem) };
+        let messages = service.log_tail(TAIL);
+        let error =
+            if messages.is_empty() { anyhow!(problem) } else { anyhow!("last output:\n{messages}").context(problem) };
         return Err(match waiting.key {
             Some(key) if is_late => error.hint(format!("to change the limit, set `{key}` in the source")),
             _ => error,

@@ -10,29 +10,29 @@ use crate::engine::error_texts::is_transient;
 /// The error in a message, if it has one.
 pub(crate) fn failure(message: &Value) -> Option<jetway::Error> {
     let detail = message.pointer("/errorDetail/message").or_else(|| message.get("error"))?.as_str()?;
-    Some(told(detail.trim()))
+    Some(engine_error(detail.trim()))
 }
 
 /// A transient engine error: a registry was slow, busy or unreachable.
 #[derive(Debug)]
-struct Passing(String);
+struct TransientError(String);
 
-impl fmt::Display for Passing {
+impl fmt::Display for TransientError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Passing {}
+impl std::error::Error for TransientError {}
 
 /// Whether an error is transient.
-pub(crate) fn may_pass(error: &jetway::Error) -> bool {
-    error.downcast_ref::<Passing>().is_some()
+pub(crate) fn is_transient_error(error: &jetway::Error) -> bool {
+    error.downcast_ref::<TransientError>().is_some()
 }
 
 /// Turns an engine's error text into an error.
-pub(super) fn told(text: &str) -> jetway::Error {
-    if is_transient(&text.to_lowercase()) { Passing(text.to_owned()).into() } else { anyhow!("{text}") }
+pub(super) fn engine_error(text: &str) -> jetway::Error {
+    if is_transient(&text.to_lowercase()) { TransientError(text.to_owned()).into() } else { anyhow!("{text}") }
 }
 
 #[cfg(test)]
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn recognizes_transient_errors() {
-        let passes = |text: &str| may_pass(&told(text).context("cannot push"));
+        let passes = |text: &str| is_transient_error(&engine_error(text).context("cannot push"));
         for text in [
             "Get \"https://r.example/v2/\": net/http: request canceled while waiting for connection (Client.Timeout \
              exceeded while awaiting headers)",

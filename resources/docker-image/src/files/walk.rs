@@ -43,7 +43,7 @@ impl Selection {
 
 /// A file, a directory or a link of the context.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct ContextEntry {
     /// Its path in the context.
     pub(crate) path: PathBuf,
     pub(crate) metadata: Metadata,
@@ -57,8 +57,8 @@ pub(crate) struct Walk {
     /// The open directories, the innermost last: the remaining entries of each, and its verdict.
     open: Vec<(vec::IntoIter<DirEntry>, Verdict)>,
     /// Parent directories that are not listed yet, because nothing in them was included so far.
-    untold: Vec<(usize, Found)>,
-    ready: std::collections::VecDeque<Found>,
+    untold: Vec<(usize, ContextEntry)>,
+    ready: std::collections::VecDeque<ContextEntry>,
 }
 
 impl Walk {
@@ -92,7 +92,7 @@ impl Walk {
         if searched {
             self.open.push((sorted(&full)?, verdict));
         }
-        let found = Found { path, metadata };
+        let found = ContextEntry { path, metadata };
         if taken {
             self.ready.extend(self.untold.drain(..).map(|(_, found)| found));
             self.ready.push_back(found);
@@ -104,7 +104,7 @@ impl Walk {
 }
 
 impl Iterator for Walk {
-    type Item = io::Result<Found>;
+    type Item = io::Result<ContextEntry>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {

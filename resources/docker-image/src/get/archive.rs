@@ -32,7 +32,7 @@ pub(crate) enum Style {
 }
 
 /// A layer's file in the archive.
-struct Place<'i> {
+struct LayerFile<'i> {
     layer: &'i Descriptor,
     name: String,
     /// The decompressed layer and its size.
@@ -76,7 +76,7 @@ impl Archive<'_> {
                     Style::Engine if is_zstd => Some(decompress(registry, layer, beside, &progress).await?),
                     _ => None,
                 };
-                places.push(Place { layer, name: layer_name(style, layer), plain });
+                places.push(LayerFile { layer, name: layer_name(style, layer), plain });
             }
             let config_name = match style {
                 Style::Registry => described.id.to_string(),

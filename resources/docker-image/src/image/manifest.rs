@@ -283,7 +283,7 @@ mod tests {
         // Some builders write an empty platform, which no pipeline can request.
         let entry = format!(r#"{{"manifests":[{{"digest":"{ZEROS}","size":1,"platform":{{}}}}]}}"#);
         let Content::Index(index) = parse(&entry, OCI_INDEX).unwrap().content else { panic!("an index") };
-        assert!(crate::image::platform::Wanted::new(None).choose(&index).is_none());
+        assert!(crate::image::platform::RequestedPlatform::new(None).choose(&index).is_none());
     }
 
     /// Go programs, which wrote and read most of what registries hold, match keys case-insensitively.

@@ -1,20 +1,20 @@
 //! Platforms: selects an image of an index.
 
+use jetway::trimmed;
 use std::fmt;
 
 use crate::image::manifest::{Descriptor, EntryPlatform, Index};
 use crate::source::shapes;
-use crate::source::text::set;
 
 /// The requested platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct RequestedPlatform {
     os: String,
     architecture: String,
     variant: Option<String>,
 }
 
-impl Wanted {
+impl RequestedPlatform {
     /// The platform that a pipeline requests; the default is that of this program.
     pub(crate) fn new(asked: Option<&shapes::Platform>) -> Self {
         let (os, architecture, variant) = match asked {
@@ -27,13 +27,13 @@ impl Wanted {
                 None => (None, Some(text.as_str()), None),
             },
         };
-        let architecture = set(architecture).unwrap_or(std::env::consts::ARCH);
+        let architecture = trimmed(architecture).unwrap_or(std::env::consts::ARCH);
         // Tools write both in one, as `arm64/v8`.
         let (architecture, of_architecture) =
             architecture.split_once('/').map_or((architecture, None), |(name, variant)| (name, Some(variant)));
-        let variant = set(variant).or(of_architecture).map(str::to_owned);
+        let variant = trimmed(variant).or(of_architecture).map(str::to_owned);
         Self {
-            os: set(os).unwrap_or(std::env::consts::OS).to_ascii_lowercase(),
+            os: trimmed(os).unwrap_or(std::env::consts::OS).to_ascii_lowercase(),
             architecture: architecture_in_go(&architecture.to_ascii_lowercase()).to_owned(),
             variant,
         }
@@ -69,7 +69,7 @@ impl Wanted {
     }
 
     fn fits(&self, entry: &EntryPlatform) -> bool {
-        let variant_fits = match (&self.variant, set(entry.variant.as_deref())) {
+        let variant_fits = match (&self.variant, trimmed(entry.variant.as_deref())) {
             (None, _) | (_, None) => true,
             (Some(wanted), Some(has)) => wanted == has,
         };
@@ -92,14 +92,14 @@ pub(crate) fn platforms(index: &Index) -> String {
 impl fmt::Display for EntryPlatform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}", self.os, self.architecture)?;
-        match set(self.variant.as_deref()) {
+        match trimmed(self.variant.as_deref()) {
             Some(variant) => write!(formatter, "/{variant}"),
             None => Ok(()),
         }
     }
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for RequestedPlatform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}", self.os, self.architecture)?;
         match &self.variant {
@@ -141,7 +141,7 @@ mod tests {
 
     fn chosen(wanted: &str, platforms: &[&str]) -> Option<usize> {
         let index = index(platforms);
-        let wanted = Wanted::new(Some(&shapes::Platform::Text(wanted.to_owned())));
+        let wanted = RequestedPlatform::new(Some(&shapes::Platform::Text(wanted.to_owned())));
         let chosen = wanted.choose(&index)?;
         index.manifests.iter().position(|entry| std::ptr::eq(entry, chosen))
     }

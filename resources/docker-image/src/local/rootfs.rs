@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::background;
 use crate::digest::Hasher;
-use crate::image::platform::Wanted;
+use crate::image::platform::RequestedPlatform;
 use crate::layer::decompress::{Compression, decompressed};
 use crate::layer::tar::{BLOCK, is_header};
 use crate::local::store::{Part, digest_of, unpacked};
@@ -19,7 +19,7 @@ const SHORTEST: u64 = 1024;
 /// The image with the file system in `part`, for a platform.
 ///
 /// The configuration has no creation time, so that the same file system gives the same image.
-pub(crate) async fn read(context: &Context, source: &Source, part: Part, wanted: &Wanted) -> Result<Image> {
+pub(crate) async fn read(context: &Context, source: &Source, part: Part, wanted: &RequestedPlatform) -> Result<Image> {
     let (part, compression) = match part.compression()? {
         known @ (Compression::Gzip | Compression::Plain) => (part, known),
         // Not every engine supports a layer with this compression.

@@ -1,5 +1,6 @@
 //! The `params` of a put step.
 
+use jetway::trimmed;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -8,7 +9,6 @@ use serde_json::{Map, Value};
 
 use crate::params::secrets::{Agents, BuildSecret};
 use crate::params::steps::{Limit, Network};
-use crate::source::text::set;
 
 /// The `params` of a put step.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -172,7 +172,7 @@ pub enum CacheTo {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Origin<'p> {
     /// `image`.
-    Found(&'p str),
+    Pattern(&'p str),
     /// `load`.
     Directory(&'p str),
     /// `load_file`, and the image's name in it.
@@ -186,14 +186,14 @@ pub(crate) enum Origin<'p> {
 impl PutParams {
     /// The source of an existing image; `None` if no key sets one.
     pub(crate) fn origin(&self) -> Option<Origin<'_>> {
-        let named = set(self.load_repository.as_deref());
-        let named = named.map(|name| (name, set(self.load_tag.as_deref()).unwrap_or("latest")));
-        let tag = set(self.pull_tag.as_deref()).unwrap_or("latest");
-        None.or_else(|| set(self.load.as_deref()).map(Origin::Directory))
-            .or_else(|| set(self.load_file.as_deref()).map(|file| Origin::Archive(file, named)))
-            .or_else(|| set(self.import_file.as_deref()).map(Origin::Files))
-            .or_else(|| set(self.pull_repository.as_deref()).map(|name| Origin::Elsewhere(name, tag)))
-            .or_else(|| set(self.image.as_deref()).map(Origin::Found))
+        let named = trimmed(self.load_repository.as_deref());
+        let named = named.map(|name| (name, trimmed(self.load_tag.as_deref()).unwrap_or("latest")));
+        let tag = trimmed(self.pull_tag.as_deref()).unwrap_or("latest");
+        None.or_else(|| trimmed(self.load.as_deref()).map(Origin::Directory))
+            .or_else(|| trimmed(self.load_file.as_deref()).map(|file| Origin::Archive(file, named)))
+            .or_else(|| trimmed(self.import_file.as_deref()).map(Origin::Files))
+            .or_else(|| trimmed(self.pull_repository.as_deref()).map(|name| Origin::Elsewhere(name, tag)))
+            .or_else(|| trimmed(self.image.as_deref()).map(Origin::Pattern))
     }
 }
 
@@ -209,7 +209,7 @@ pub(crate) fn switch(word: &str) -> Option<bool> {
 impl PutParams {
     /// The key that requests BuildKit.
     pub(crate) fn asks_for_buildkit(&self) -> Option<&'static str> {
-        let asked = set(self.docker_buildkit.as_deref()).is_some_and(|word| switch(word) == Some(true));
+        let asked = trimmed(self.docker_buildkit.as_deref()).is_some_and(|word| switch(word) == Some(true));
         let keys = [
             ("docker_buildkit", asked),
             ("secrets", !self.secrets.is_empty()),
@@ -224,8 +224,8 @@ impl PutParams {
     /// The keys in use that only the classic builder supports. An engine's BuildKit may ignore them silently.
     pub(super) fn keys_of_classic_builder(&self) -> impl Iterator<Item = &'static str> {
         let keys = [
-            ("shm_size", set(self.shm_size.as_deref()).is_some()),
-            ("memory", set(self.memory.as_deref()).is_some()),
+            ("shm_size", trimmed(self.shm_size.as_deref()).is_some()),
+            ("memory", trimmed(self.memory.as_deref()).is_some()),
             ("ulimits", !self.ulimits.is_empty()),
             ("squash", self.squash),
         ];

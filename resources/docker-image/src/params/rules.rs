@@ -2,13 +2,12 @@
 
 use std::net::IpAddr;
 
-use jetway::{Parameters, Problems};
+use jetway::{Parameters, Problems, trimmed};
 
 use crate::params::paths;
 use crate::params::put::{CacheTo, PutParams, switch};
 use crate::reference::{Repository, is_tag};
 use crate::source::size::bytes;
-use crate::source::text::set;
 use crate::tag_version;
 
 /// The placeholder for the address of the engine's host.
@@ -57,14 +56,14 @@ impl Parameters for PutParams {
             ("load_base", &self.load_base),
         ];
         for (key, path) in paths {
-            if let Some(path) = set(path.as_deref()) {
+            if let Some(path) = trimmed(path.as_deref()) {
                 problems.require_input(key, paths::relative(path));
             }
         }
         self.origin_rules(problems);
         self.build_rules(problems);
         self.tag_rules(problems);
-        if let Some(text) = set(self.version.as_deref())
+        if let Some(text) = trimmed(self.version.as_deref())
             && tag_version::parse(text).is_none()
         {
             problems.add(
@@ -78,15 +77,15 @@ impl Parameters for PutParams {
 impl PutParams {
     fn tag_rules(&self, problems: &mut Problems) {
         for (index, tag) in self.tags.iter().enumerate() {
-            if !set(Some(tag)).is_none_or(is_tag) {
+            if !trimmed(Some(tag)).is_none_or(is_tag) {
                 problems.add(format!("tags[{index}]"), NO_TAG);
             }
         }
         let one = [("tag_file", &self.tag_file), ("tag", &self.tag)];
-        let one = one.into_iter().find(|(_, value)| set(value.as_deref()).is_some());
+        let one = one.into_iter().find(|(_, value)| trimmed(value.as_deref()).is_some());
         let all = [
-            ("tags", self.tags.iter().any(|tag| set(Some(tag)).is_some())),
-            ("tags_file", set(self.tags_file.as_deref()).is_some()),
+            ("tags", self.tags.iter().any(|tag| trimmed(Some(tag)).is_some())),
+            ("tags_file", trimmed(self.tags_file.as_deref()).is_some()),
         ];
         if let (Some((one, _)), Some((all, _))) = (one, all.into_iter().find(|(_, is_set)| *is_set)) {
             problems.add(
@@ -100,12 +99,12 @@ impl PutParams {
         for (index, path) in self.load_bases.iter().enumerate() {
             problems.require_input(&format!("load_bases[{index}]"), paths::relative(path));
         }
-        if let Some(word) = set(self.docker_buildkit.as_deref())
+        if let Some(word) = trimmed(self.docker_buildkit.as_deref())
             && switch(word).is_none()
         {
             problems.add("docker_buildkit", format!("expected `1` or `0`, found `{word}`"));
         }
-        if let Some(tag) = set(self.cache_tag.as_deref()) {
+        if let Some(tag) = trimmed(self.cache_tag.as_deref()) {
             if !is_tag(tag) {
                 problems.add("cache_tag", NO_TAG);
             }
@@ -125,7 +124,7 @@ impl PutParams {
             ("build", &self.build),
         ];
         let given: Vec<&str> =
-            origins.iter().filter(|(_, value)| set(value.as_deref()).is_some()).map(|(key, _)| *key).collect();
+            origins.iter().filter(|(_, value)| trimmed(value.as_deref()).is_some()).map(|(key, _)| *key).collect();
         if let [first, second, ..] = given.as_slice() {
             problems.add(*second, format!("excludes `{first}`: both keys name the image"));
         }
@@ -134,14 +133,14 @@ impl PutParams {
             ("load_tag", &self.load_tag, "load_repository", &self.load_repository),
             ("pull_tag", &self.pull_tag, "pull_repository", &self.pull_repository),
         ] {
-            if set(value.as_deref()).is_some() && set(other.as_deref()).is_none() {
+            if trimmed(value.as_deref()).is_some() && trimmed(other.as_deref()).is_none() {
                 problems.add(key, format!("requires `{needed}`"));
             }
         }
-        if let Some(Err(problem)) = set(self.pull_repository.as_deref()).map(str::parse::<Repository>) {
+        if let Some(Err(problem)) = trimmed(self.pull_repository.as_deref()).map(str::parse::<Repository>) {
             problems.add("pull_repository", problem);
         }
-        if let Some(tag) = set(self.pull_tag.as_deref())
+        if let Some(tag) = trimmed(self.pull_tag.as_deref())
             && !is_tag(tag)
         {
             problems.add("pull_tag", NO_TAG);
@@ -165,7 +164,7 @@ fn step_rules(params: &PutParams, problems: &mut Problems) {
         }
     }
     for (key, size) in [("shm_size", &params.shm_size), ("memory", &params.memory)] {
-        if let Some(size) = set(size.as_deref())
+        if let Some(size) = trimmed(size.as_deref())
             && bytes(size).is_none()
         {
             problems.add(

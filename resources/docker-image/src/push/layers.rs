@@ -34,7 +34,7 @@ use crate::local::{Layer, Layered};
 use crate::push::elsewhere::is_elsewhere;
 use crate::registry::blobs::Temporary;
 use crate::registry::uploads::Outgoing;
-use crate::registry::{Asked, Registry};
+use crate::registry::{Reference, Registry};
 
 /// The compression level. On programs and libraries it is within a tenth of the smallest size, in half the time; the
 /// next lower level is a fifth larger.
@@ -51,7 +51,7 @@ const PIECE: usize = 256 * 1024;
 
 /// Tags and layers found in the registry.
 #[derive(Debug, Default)]
-struct Known {
+struct RegistryContent {
     /// The digests of the tags' manifests.
     tags: Vec<(String, Digest)>,
     /// Compressed layers by their `diff_id`.
@@ -70,7 +70,7 @@ struct NewManifest<'m> {
 /// Pushes layers and configuration. Returns the image's manifest, and a tag that already points to it.
 pub(super) async fn send(to: &Registry<'_>, image: &Layered, tags: &[String]) -> Result<(Manifest, Option<String>)> {
     let is_packed = image.layers.iter().any(|layer| layer.compression != Compression::Plain);
-    let known = if is_packed { Known::default() } else { Known::find(to, image, tags).await? };
+    let known = if is_packed { RegistryContent::default() } else { RegistryContent::find(to, image, tags).await? };
     let processors = Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get));
     // An image may have the same layer more than once.
     let is_same = |a: &Layer, b: &Layer| a.diff_id == b.diff_id && (!is_packed || a.part == b.part);
@@ -131,7 +131,12 @@ async fn packed(to: &Registry<'_>, layer: &Layer, processors: &Semaphore) -> Res
 }
 
 /// Ensures that the registry has the compressed form of a plain layer, and returns its descriptor.
-async fn plain(to: &Registry<'_>, layer: &Layer, known: &Known, processors: &Semaphore) -> Result<Descriptor> {
+async fn plain(
+    to: &Registry<'_>,
+    layer: &Layer,
+    known: &RegistryContent,
+    processors: &Semaphore,
+) -> Result<Descriptor> {
     if let Some(source) = layer.source.as_ref().filter(|source| is_elsewhere(source)) {
         return Ok(source.clone());
     }
@@ -231,7 +236,7 @@ impl std::io::Write for Hashed {
     }
 }
 
-impl Known {
+impl RegistryContent {
     /// Reads the manifests of the tags. If the registry does not answer, every layer is sent.
     async fn find(to: &Registry<'_>, image: &Layered, tags: &[String]) -> Result<Self> {
         let own = Digest::of(&image.config);
@@ -243,7 +248,7 @@ impl Known {
                 continue;
             }
             looked.push(tag);
-            let Some(manifest) = to.manifest_if_readable(Asked::Tag(tag)).await? else { continue };
+            let Some(manifest) = to.manifest_if_readable(Reference::Tag(tag)).await? else { continue };
             known.tags.push((tag.clone(), manifest.digest.clone()));
             let ManifestContent::Image(there) = &manifest.content else { continue };
             let ids = if there.config.digest == own {

@@ -1,7 +1,7 @@
 //! The tags of a put: from the source, from files, from a version.
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Error, Inputs, Result};
+use jetway::{Advise as _, Error, Inputs, Result, trimmed};
 use semver::Version as Semantic;
 
 use crate::digest::Digest;
@@ -10,7 +10,6 @@ use crate::params::put::PutParams;
 use crate::reference::is_tag;
 use crate::registry::Registry;
 use crate::source::Source;
-use crate::source::text::set;
 use crate::tag_version;
 
 /// The tags to push, without duplicates. The first one is the put's version.
@@ -74,15 +73,16 @@ struct Plan {
 
 impl Plan {
     fn read(flavour: Flavour, source: &Source, params: &PutParams, inputs: &Inputs) -> Result<Self> {
-        let prefix = set(params.tag_prefix.as_deref());
+        let prefix = trimmed(params.tag_prefix.as_deref());
         let prefixed = |tag: &str| format!("{}{tag}", prefix.unwrap_or_default());
-        let version = set(params.version.as_deref()).and_then(tag_version::parse);
-        let (key, file) = match (set(params.tag_file.as_deref()), set(params.tag.as_deref())) {
+        let version = trimmed(params.version.as_deref()).and_then(tag_version::parse);
+        let (key, file) = match (trimmed(params.tag_file.as_deref()), trimmed(params.tag.as_deref())) {
             (None, old) => ("tag", old),
             (new, _) => ("tag_file", new),
         };
-        let mut before: Vec<String> = params.tags.iter().filter_map(|tag| set(Some(tag))).map(str::to_owned).collect();
-        let of_several = set(params.tags_file.as_deref());
+        let mut before: Vec<String> =
+            params.tags.iter().filter_map(|tag| trimmed(Some(tag))).map(str::to_owned).collect();
+        let of_several = trimmed(params.tags_file.as_deref());
         if let Some(file) = of_several {
             before.extend(several(inputs, "tags_file", file)?.iter().map(|tag| prefixed(tag)));
         }
@@ -93,7 +93,7 @@ impl Plan {
             before.extend(source.tag().or(flavour.usual_tag().filter(|_| version.is_none())).map(str::to_owned));
         }
         let mut after = Vec::new();
-        if let Some(file) = set(params.additional_tags.as_deref()) {
+        if let Some(file) = trimmed(params.additional_tags.as_deref()) {
             let text = read(inputs, "additional_tags", file)?;
             let tags = text.split_whitespace();
             after.extend(

@@ -9,7 +9,7 @@ use crate::cosign;
 use crate::digest::Digest;
 use crate::flavour::Flavour;
 use crate::image::manifest::Content;
-use crate::image::platform::Wanted;
+use crate::image::platform::RequestedPlatform;
 use crate::local::archive::{self, Meant};
 use crate::local::store::Store;
 use crate::local::{Image, layout, rootfs};
@@ -19,7 +19,7 @@ use crate::push::tags;
 use crate::push::{self, Pushed};
 use crate::put::glob;
 use crate::reference::Repository;
-use crate::registry::{Access, Asked, Registry};
+use crate::registry::{Access, Reference, Registry};
 use crate::source::Source;
 use crate::version::Version;
 
@@ -62,7 +62,7 @@ impl<'p> Ready<'p> {
     /// Reads the image of `origin` from disk.
     async fn read(&self, origin: Origin<'_>) -> Result<Image> {
         let (name, image) = match origin {
-            Origin::Found(pattern) => {
+            Origin::Pattern(pattern) => {
                 let name = glob::only(self.inputs, pattern)?;
                 let image = self.any(&name, Meant::Only).await;
                 (name, image)
@@ -73,7 +73,7 @@ impl<'p> Ready<'p> {
                 (name.to_owned(), self.any(name, Meant::Named(format!("{repository}:{tag}"))).await)
             }
             Origin::Files(name) => {
-                let wanted = Wanted::new(self.source.platform.as_ref());
+                let wanted = RequestedPlatform::new(self.source.platform.as_ref());
                 let store = self.file(name);
                 let image = match store {
                     Ok(part) => rootfs::read(self.context, self.source, part, &wanted).await,
@@ -150,12 +150,12 @@ impl<'p> Ready<'p> {
         let repository: Repository = name.parse().map_err(|problem: String| anyhow!("`pull_repository`: {problem}"))?;
         let from = self.beside(to, repository)?;
         let read = async {
-            let manifest = from.manifest(Asked::Tag(tag)).await?;
+            let manifest = from.manifest(Reference::Tag(tag)).await?;
             let manifest = manifest.with_context(|| format!("`{name}` has no tag `{tag}`"))?;
             // With a platform, only its image is copied, otherwise the whole index.
             match &self.source.platform {
                 Some(platform) => {
-                    let (manifest, _) = from.image_for(manifest, &Wanted::new(Some(platform))).await?;
+                    let (manifest, _) = from.image_for(manifest, &RequestedPlatform::new(Some(platform))).await?;
                     Ok::<_, jetway::Error>(manifest)
                 }
                 None => Ok(manifest),

@@ -61,7 +61,7 @@ impl<'c> Registry<'c> {
 
     /// Uses plain HTTP, because the URL begins with `http://`.
     pub(crate) fn without_encryption(self) -> Self {
-        self.host.found("http");
+        self.host.remember_scheme("http");
         self
     }
 

@@ -106,16 +106,16 @@ impl<'c> Host<'c> {
         match request("https").retry(Retry::never()).send().await {
             Err(error) if speaks_no_tls(&error) => {
                 let response = request("http").send().await?;
-                self.found("http");
+                self.remember_scheme("http");
                 Ok(response)
             }
             Err(error) if may_pass(&error) => {
-                self.found("https");
+                self.remember_scheme("https");
                 request("https").send().await
             }
             other => {
                 if other.is_ok() {
-                    self.found("https");
+                    self.remember_scheme("https");
                 }
                 other
             }
@@ -123,7 +123,7 @@ impl<'c> Host<'c> {
     }
 
     /// Remembers the scheme that works.
-    pub(super) fn found(&self, scheme: &'static str) {
+    pub(super) fn remember_scheme(&self, scheme: &'static str) {
         *self.scheme.lock().unwrap_or_else(PoisonError::into_inner) = Some(scheme);
     }
 

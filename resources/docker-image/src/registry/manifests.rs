@@ -9,7 +9,7 @@ use jetway::{Advise as _, Error, Result};
 use crate::digest::Digest;
 use crate::image::manifest::{self, Content, ImageManifest, Manifest};
 use crate::image::media_type;
-use crate::image::platform::{Wanted, platforms};
+use crate::image::platform::{RequestedPlatform, platforms};
 use crate::image::walk::DEEPEST;
 use crate::registry::client::Registry;
 use crate::registry::status::{nonsense, status_of};
@@ -19,12 +19,12 @@ const CONTENT_DIGEST: &str = "docker-content-digest";
 
 /// A reference for a manifest request: a tag or a digest.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Asked<'a> {
+pub(crate) enum Reference<'a> {
     Tag(&'a str),
     Digest(&'a Digest),
 }
 
-impl fmt::Display for Asked<'_> {
+impl fmt::Display for Reference<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tag(tag) => formatter.write_str(tag),
@@ -36,8 +36,8 @@ impl fmt::Display for Asked<'_> {
 impl Registry<'_> {
     /// Resolves a reference to a digest; `None` when there is no such manifest. Uses HEAD, which registries do not
     /// count as a pull; falls back to GET if the HEAD fails or its response has no digest.
-    pub(crate) async fn digest(&self, asked: Asked<'_>) -> Result<Option<Digest>> {
-        let target = format!("manifests/{asked}");
+    pub(crate) async fn digest(&self, reference: Reference<'_>) -> Result<Option<Digest>> {
+        let target = format!("manifests/{reference}");
         let accepted = media_type::accepted();
         let head = self
             .send(Method::HEAD, &target, |request| request.header("accept", &accepted).allow(StatusCode::NOT_FOUND))
@@ -46,22 +46,22 @@ impl Registry<'_> {
             Ok(answer) if answer.status() == StatusCode::NOT_FOUND => return Ok(None),
             Ok(answer) => {
                 let digest = answer.header(CONTENT_DIGEST).and_then(|text| text.parse::<Digest>().ok());
-                match (digest, asked) {
-                    (Some(found), Asked::Digest(digest)) if found == *digest => return Ok(Some(found)),
-                    (Some(found), Asked::Tag(_)) => return Ok(Some(found)),
+                match (digest, reference) {
+                    (Some(found), Reference::Digest(digest)) if found == *digest => return Ok(Some(found)),
+                    (Some(found), Reference::Tag(_)) => return Ok(Some(found)),
                     _ => {}
                 }
             }
             // Errors that a GET would meet, too: no login, too many requests, no connection.
-            Err(error) if !may_differ_for_get(&error) => return Err(self.unreadable(error, asked)),
+            Err(error) if !may_differ_for_get(&error) => return Err(self.unreadable(error, reference)),
             Err(_) => {}
         }
-        Ok(self.manifest(asked).await?.map(|manifest| manifest.digest))
+        Ok(self.manifest(reference).await?.map(|manifest| manifest.digest))
     }
 
     /// Fetches a manifest; `None` when there is none. A manifest fetched by digest is verified.
-    pub(crate) async fn manifest(&self, asked: Asked<'_>) -> Result<Option<Manifest>> {
-        let target = format!("manifests/{asked}");
+    pub(crate) async fn manifest(&self, reference: Reference<'_>) -> Result<Option<Manifest>> {
+        let target = format!("manifests/{reference}");
         let accepted = media_type::accepted();
         let ask = async || {
             let prepare = |request: HttpRequest| request.header("accept", &accepted).allow(StatusCode::NOT_FOUND);
@@ -76,9 +76,9 @@ impl Registry<'_> {
             let bytes = answer.bytes(manifest::LARGEST).await?;
             // For a tag, the digest of the received bytes counts: some registries put the digest of the parent index
             // into the header.
-            let expected = match asked {
-                Asked::Digest(digest) => Some(digest.clone()),
-                Asked::Tag(_) => claimed.filter(|claimed| claimed.is_of(&bytes)),
+            let expected = match reference {
+                Reference::Digest(digest) => Some(digest.clone()),
+                Reference::Tag(_) => claimed.filter(|claimed| claimed.is_of(&bytes)),
             };
             if let Some(expected) = &expected
                 && !expected.is_of(&bytes)
@@ -91,18 +91,18 @@ impl Registry<'_> {
             manifest.digest = expected.unwrap_or(manifest.digest);
             Ok(Some(manifest))
         };
-        self.read_whole(ask, read).await.map_err(|error| self.unreadable(error, asked))
+        self.read_whole(ask, read).await.map_err(|error| self.unreadable(error, reference))
     }
 
     /// Fetches a manifest that must exist.
     pub(crate) async fn manifest_of(&self, digest: &Digest) -> Result<Manifest> {
-        let manifest = self.until_seen("the image", async || self.manifest(Asked::Digest(digest)).await).await?;
+        let manifest = self.until_seen("the image", async || self.manifest(Reference::Digest(digest)).await).await?;
         manifest.with_context(|| self.has_no_more(digest))
     }
 
     /// Checks that a manifest exists.
     pub(crate) async fn require(&self, digest: &Digest) -> Result<()> {
-        let found = self.until_seen("the image", async || self.digest(Asked::Digest(digest)).await).await?;
+        let found = self.until_seen("the image", async || self.digest(Reference::Digest(digest)).await).await?;
         found.map(drop).with_context(|| self.has_no_more(digest))
     }
 
@@ -112,7 +112,11 @@ impl Registry<'_> {
     }
 
     /// Resolves a manifest to the image for a platform, through nested indexes.
-    pub(crate) async fn image_for(&self, manifest: Manifest, wanted: &Wanted) -> Result<(Manifest, ImageManifest)> {
+    pub(crate) async fn image_for(
+        &self,
+        manifest: Manifest,
+        wanted: &RequestedPlatform,
+    ) -> Result<(Manifest, ImageManifest)> {
         let mut manifest = manifest;
         for _ in 0..DEEPEST {
             let chosen = match &manifest.content {
@@ -130,12 +134,12 @@ impl Registry<'_> {
         Err(anyhow!("`{}` is nested in more than {DEEPEST} indexes", manifest.digest))
     }
 
-    fn unreadable(&self, error: Error, asked: Asked<'_>) -> Error {
-        let separator = match asked {
-            Asked::Tag(_) => ':',
-            Asked::Digest(_) => '@',
+    fn unreadable(&self, error: Error, reference: Reference<'_>) -> Error {
+        let separator = match reference {
+            Reference::Tag(_) => ':',
+            Reference::Digest(_) => '@',
         };
-        self.explain(error).context(format!("cannot read `{}{separator}{asked}`", self.repository()))
+        self.explain(error).context(format!("cannot read `{}{separator}{reference}`", self.repository()))
     }
 }
 

@@ -49,9 +49,9 @@ mod tests {
     #[test]
     fn displays_limits() {
         let hub: Repository = "debian".parse().unwrap();
-        let said = |remaining: &str, limit: &str| sentence(&hub, amount(remaining).unwrap(), amount(limit));
-        assert_eq!(said("76;w=21600", "100;w=21600"), "Docker Hub allows 76 of 100 more pulls for 6 h");
-        assert_eq!(said("0", "x"), "Docker Hub allows 0 more pulls");
+        let messages = |remaining: &str, limit: &str| sentence(&hub, amount(remaining).unwrap(), amount(limit));
+        assert_eq!(messages("76;w=21600", "100;w=21600"), "Docker Hub allows 76 of 100 more pulls for 6 h");
+        assert_eq!(messages("0", "x"), "Docker Hub allows 0 more pulls");
         assert_eq!(amount("many;w=1"), None);
     }
 }

@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::image::manifest::{Content, Descriptor, Manifest};
 use crate::image::media_type::OCI_INDEX;
 use crate::registry::client::Registry;
-use crate::registry::manifests::Asked;
+use crate::registry::manifests::Reference;
 
 /// The index that lists the referrers.
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ impl Registry<'_> {
     pub(super) async fn name_referrer(&self, subject: &Digest, manifest: &Manifest) -> Result<()> {
         let tag = format!("{}-{}", subject.algorithm(), subject.hex());
         let added = async {
-            let mut manifests = match self.manifest(Asked::Tag(&tag)).await? {
+            let mut manifests = match self.manifest(Reference::Tag(&tag)).await? {
                 Some(Manifest { content: Content::Index(index), .. }) => index.manifests,
                 Some(_) => return Err(anyhow!("tag `{tag}` exists, but is not an index")),
                 None => Vec::new(),
@@ -39,7 +39,7 @@ impl Registry<'_> {
             manifests.push(manifest.as_referrer());
             let list = List { schema_version: 2, media_type: OCI_INDEX, manifests };
             let list = Manifest::parse(serde_json::to_vec(&list)?, OCI_INDEX).map_err(|problem| anyhow!(problem))?;
-            Box::pin(self.put_manifest(Asked::Tag(&tag), &list)).await
+            Box::pin(self.put_manifest(Reference::Tag(&tag), &list)).await
         };
         added.await.with_context(|| format!("cannot add `{}` to the referrers of `{subject}`", manifest.digest))
     }

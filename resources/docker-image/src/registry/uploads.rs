@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::local::store::Part;
 use crate::registry::client::Registry;
-use crate::registry::manifests::Asked;
+use crate::registry::manifests::Reference;
 use crate::registry::status::{has_code, status_of};
 
 /// How many times in a row a cut upload is resumed without progress.
@@ -76,13 +76,13 @@ impl Registry<'_> {
     pub(crate) async fn has_blob(&self, digest: &Digest, size: u64) -> Result<bool> {
         let target = format!("blobs/{digest}");
         // A blob store that the registry redirects to may refuse HEAD: its URLs are often signed for GET only.
-        let asked = self.send(Method::HEAD, &target, |request| {
+        let reference = self.send(Method::HEAD, &target, |request| {
             let refusals =
                 [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN, StatusCode::BAD_REQUEST, StatusCode::METHOD_NOT_ALLOWED];
             let request = request.redirects(Redirects::FollowToPlainHttp);
             refusals.into_iter().fold(request, HttpRequest::allow)
         });
-        let answer = asked.await.map_err(|error| self.unpushable(error))?;
+        let answer = reference.await.map_err(|error| self.unpushable(error))?;
         if !answer.status().is_success() {
             return Ok(false);
         }
@@ -94,12 +94,12 @@ impl Registry<'_> {
     /// Requests a cross-repository mount of a blob.
     pub(crate) async fn mount(&self, digest: &Digest, from: &str) -> Result<Mount> {
         let digest = digest.to_string();
-        let asked = self.send(Method::POST, "blobs/uploads/", |request| {
+        let reference = self.send(Method::POST, "blobs/uploads/", |request| {
             let request = request.query("mount", &digest).query("from", from).body(Bytes::new()).repeatable();
             let request = request.redirects(Redirects::FollowWithBody).allow(StatusCode::INTERNAL_SERVER_ERROR);
             request.allow(StatusCode::NOT_FOUND).allow(StatusCode::FORBIDDEN)
         });
-        let answer = match asked.await {
+        let answer = match reference.await {
             // A mount only saves an upload: if the registry refuses it, the upload may still succeed.
             Err(error) if !Interrupted::caused(&error) && error.downcast_ref::<TransportError>().is_none() => {
                 return Ok(Mount::Refused);
@@ -123,8 +123,8 @@ impl Registry<'_> {
 
     /// The digest of a manifest; `None` if it cannot be read: the login may be for pushes only, and a policy may block
     /// pulls of the image that is replaced.
-    pub(crate) async fn has_manifest(&self, asked: Asked<'_>) -> Result<Option<Digest>> {
-        match self.digest(asked).await {
+    pub(crate) async fn has_manifest(&self, reference: Reference<'_>) -> Result<Option<Digest>> {
+        match self.digest(reference).await {
             Err(error) if status_of(&error).is_some_and(is_refusal_to_read) => Ok(None),
             other => other,
         }
@@ -132,16 +132,16 @@ impl Registry<'_> {
 
     /// Fetches a manifest that is useful but not needed; `None` if it cannot be read, since the login may be for pushes
     /// only, or if it cannot be parsed.
-    pub(crate) async fn manifest_if_readable(&self, asked: Asked<'_>) -> Result<Option<Manifest>> {
-        match self.manifest(asked).await {
+    pub(crate) async fn manifest_if_readable(&self, reference: Reference<'_>) -> Result<Option<Manifest>> {
+        match self.manifest(reference).await {
             Err(error) if error.downcast_ref::<TransportError>().is_none() && !must_end(&error) => Ok(None),
             other => other,
         }
     }
 
     /// Pushes a manifest under a tag or its digest.
-    pub(crate) async fn put_manifest(&self, asked: Asked<'_>, manifest: &Manifest) -> Result<()> {
-        let target = format!("manifests/{asked}");
+    pub(crate) async fn put_manifest(&self, reference: Reference<'_>, manifest: &Manifest) -> Result<()> {
+        let target = format!("manifests/{reference}");
         let body = Bytes::from(manifest.bytes.clone());
         let put = async {
             let answer = self.send_manifest(&target, manifest, &body).await?;
@@ -158,7 +158,7 @@ impl Registry<'_> {
         };
         put.await
             .map_err(|error| self.unpushable(error))
-            .with_context(|| format!("cannot push `{}{}{asked}`", self.repository(), asked.separator()))
+            .with_context(|| format!("cannot push `{}{}{reference}`", self.repository(), reference.separator()))
     }
 
     /// Pushes a manifest, and retries for a short while if the registry does not see its blobs yet.
@@ -333,10 +333,10 @@ impl Upload<'_> {
 
     /// Asks where to resume an upload that was cut; `None` when the registry does not know it any more.
     async fn whereabouts(&mut self, url: &Url) -> Result<Option<Url>> {
-        let asked = self.send_to(Method::GET, url, |request| {
+        let reference = self.send_to(Method::GET, url, |request| {
             request.allow(StatusCode::NOT_FOUND).allow(StatusCode::METHOD_NOT_ALLOWED).allow(StatusCode::BAD_REQUEST)
         });
-        let answer = asked.await?;
+        let answer = reference.await?;
         self.offset = 0;
         // `0-0` may mean no byte or one byte.
         match received(&answer).filter(|count| *count > 1 && *count <= self.content.size()) {
@@ -431,11 +431,11 @@ fn next_address(registry: &Registry<'_>, answer: &HttpResponse, before: Option<&
     let Some(location) = answer.header("location") else {
         return before.cloned().context("the registry returned no upload URL");
     };
-    let asked = answer.url();
-    let mut url = asked.join(location).map_err(|_| anyhow!("the registry's upload URL is not valid"))?;
-    if url.scheme() != asked.scheme() {
+    let reference = answer.url();
+    let mut url = reference.join(location).map_err(|_| anyhow!("the registry's upload URL is not valid"))?;
+    if url.scheme() != reference.scheme() {
         // A registry behind a TLS proxy may not know its scheme.
-        let own = registry.is_own(&url) && url.set_scheme(asked.scheme()).is_ok();
+        let own = registry.is_own(&url) && url.set_scheme(reference.scheme()).is_ok();
         if !own && url.scheme() != "https" {
             return Err(anyhow!("the registry's upload URL is unencrypted"));
         }
@@ -450,7 +450,7 @@ fn next_address(registry: &Registry<'_>, answer: &HttpResponse, before: Option<&
     Ok(url)
 }
 
-impl Asked<'_> {
+impl Reference<'_> {
     /// The separator between a repository and this reference.
     fn separator(self) -> char {
         match self {

@@ -3,13 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use jetway::Problems;
 use jetway::http::{ClientCertificate, HttpSettings};
+use jetway::{Problems, trimmed};
 
 use crate::reference::registry_of;
 use crate::source::Source;
 use crate::source::shapes::{Insecure, is_registry};
-use crate::source::text::set;
 
 /// The schemes that may be used for a registry, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +51,7 @@ impl Source {
         named
             .iter()
             .chain(&self.insecure_registries)
-            .filter_map(|text| set(Some(text)))
+            .filter_map(|text| trimmed(Some(text)))
             .any(|text| covers(text, registry))
     }
 

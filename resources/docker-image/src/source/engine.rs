@@ -1,18 +1,17 @@
 //! The container engine's address and its TLS settings.
 
-use jetway::Problems;
 use jetway::http::{ClientCertificate, HttpSettings};
+use jetway::{Problems, trimmed};
 
 use crate::source::Source;
 use crate::source::docker_host::{DockerHost, EngineAt};
 use crate::source::engine_address::Address;
-use crate::source::text::set;
 
 impl EngineAt {
     /// The TLS settings, if any key enables TLS.
     pub(crate) fn tls(&self) -> Option<HttpSettings> {
-        let client = set(self.client_cert.as_deref()).zip(self.client_key.as_ref().filter(|key| !key.is_empty()));
-        let ca_certs: Vec<String> = set(self.ca_cert.as_deref()).map(str::to_owned).into_iter().collect();
+        let client = trimmed(self.client_cert.as_deref()).zip(self.client_key.as_ref().filter(|key| !key.is_empty()));
+        let ca_certs: Vec<String> = trimmed(self.ca_cert.as_deref()).map(str::to_owned).into_iter().collect();
         if client.is_none() && ca_certs.is_empty() && !self.url.starts_with("https:") {
             return None;
         }

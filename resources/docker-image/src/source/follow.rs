@@ -1,11 +1,11 @@
 //! Which tags a check considers, from the keys of the source.
 
+use jetway::trimmed;
 use regex::Regex;
 
 use crate::constraint::Constraint;
 use crate::flavour::Flavour;
 use crate::pattern;
-use crate::source::text::set;
 use crate::source::{Sort, Source};
 
 /// Which tags a check considers.
@@ -38,7 +38,7 @@ impl Source {
         if let Some(tag) = self.tag() {
             return Ok(Follow::Tag(tag));
         }
-        if let Some(pattern) = set(self.tag_regex.as_deref()) {
+        if let Some(pattern) = trimmed(self.tag_regex.as_deref()) {
             let pattern = pattern::compile(pattern).map_err(|problem| jetway::anyhow!(problem))?;
             let order = match self.sort {
                 Some(Sort::Created) => Order::Created,
@@ -59,6 +59,6 @@ impl Source {
 
     fn constraint(&self) -> jetway::Result<Option<Constraint>> {
         let parse = |text: &str| text.parse().map_err(|problem: String| jetway::anyhow!(problem));
-        set(self.semver_constraint.as_deref()).map(parse).transpose()
+        trimmed(self.semver_constraint.as_deref()).map(parse).transpose()
     }
 }

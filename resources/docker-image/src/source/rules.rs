@@ -1,6 +1,6 @@
 //! Validates a source before it is used.
 
-use jetway::{Parameters, Problems};
+use jetway::{Parameters, Problems, trimmed};
 
 use crate::constraint::Constraint;
 use crate::digest::Digest;
@@ -10,7 +10,6 @@ use crate::signing_key::SigningKey;
 use crate::source::docker_config;
 use crate::source::shapes::DockerConfig;
 use crate::source::size::bytes;
-use crate::source::text::set;
 use crate::source::{Sort, Source};
 
 impl Parameters for Source {
@@ -24,7 +23,7 @@ impl Parameters for Source {
         {
             problems.add("tag", "is not a valid tag: use at most 128 letters, digits, `_`, `.` and `-`");
         }
-        if let Some(size) = set(self.max_unpacked_size.as_deref())
+        if let Some(size) = trimmed(self.max_unpacked_size.as_deref())
             && bytes(size).is_none()
         {
             problems.add("max_unpacked_size", format!("expected a size such as `500m` or `20g`, found `{size}`"));
@@ -34,18 +33,18 @@ impl Parameters for Source {
             ("label_regex", &self.label_regex),
             ("annotation_regex", &self.annotation_regex),
         ] {
-            if let Some(Err(problem)) = set(pattern.as_deref()).map(pattern::compile) {
+            if let Some(Err(problem)) = trimmed(pattern.as_deref()).map(pattern::compile) {
                 problems.add(key, format!("is not a valid pattern: {problem}"));
             }
         }
-        if let Some(Err(problem)) = set(self.semver_constraint.as_deref()).map(str::parse::<Constraint>) {
+        if let Some(Err(problem)) = trimmed(self.semver_constraint.as_deref()).map(str::parse::<Constraint>) {
             problems.add("semver_constraint", problem);
         }
         self.sort_rules(problems);
         if let Some(Err(problem)) = self.cosign.as_ref().map(|cosign| SigningKey::examine(&cosign.key)) {
             problems.add("cosign.key", problem);
         }
-        if set(self.aws_role_arn.as_deref()).is_some() && !self.aws_role_arns.is_empty() {
+        if trimmed(self.aws_role_arn.as_deref()).is_some() && !self.aws_role_arns.is_empty() {
             problems.add("aws_role_arns", "excludes `aws_role_arn`: set either one role or a list of roles");
         }
         if self.azure_acr && self.repository.trim().parse::<Repository>().is_ok_and(|repository| repository.is_on_hub())
@@ -55,7 +54,7 @@ impl Parameters for Source {
                 "requires the name of an Azure registry in `repository`, such as `team.azurecr.io/app`",
             );
         }
-        if self.azure_acr && set(self.aws_region.as_deref()).is_some() {
+        if self.azure_acr && trimmed(self.aws_region.as_deref()).is_some() {
             problems.add("azure_acr", "excludes `aws_region`: a registry belongs to either Azure or AWS");
         }
         if let Some(DockerConfig::Text(text)) = &self.docker_config
@@ -86,7 +85,7 @@ impl Parameters for Source {
 impl Source {
     fn sort_rules(&self, problems: &mut Problems) {
         let Some(sort) = self.sort else { return };
-        let Some(pattern) = set(self.tag_regex.as_deref()) else {
+        let Some(pattern) = trimmed(self.tag_regex.as_deref()) else {
             problems.add("sort", "requires `tag_regex`");
             return;
         };

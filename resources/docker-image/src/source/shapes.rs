@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use jetway::Secret;
+use jetway::{Secret, trimmed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::source::docker_config;
-use crate::source::text::set;
 
 /// Whether plain HTTP is allowed.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -63,12 +62,12 @@ pub(crate) struct MirrorAt<'s> {
 impl Mirrors {
     pub(crate) fn list(&self) -> Vec<MirrorAt<'_>> {
         match self {
-            Self::Url(host) => set(Some(host)).map(|host| MirrorAt { host, login: None }).into_iter().collect(),
+            Self::Url(host) => trimmed(Some(host)).map(|host| MirrorAt { host, login: None }).into_iter().collect(),
             Self::Entry(entry) => entry.at().into_iter().collect(),
             Self::Several(mirrors) => mirrors
                 .iter()
                 .filter_map(|mirror| match mirror {
-                    Mirror::Url(host) => set(Some(host)).map(|host| MirrorAt { host, login: None }),
+                    Mirror::Url(host) => trimmed(Some(host)).map(|host| MirrorAt { host, login: None }),
                     Mirror::Entry(entry) => entry.at(),
                 })
                 .collect(),
@@ -79,7 +78,7 @@ impl Mirrors {
 impl MirrorEntry {
     fn at(&self) -> Option<MirrorAt<'_>> {
         let password = self.password.as_ref().filter(|password| !password.is_empty());
-        Some(MirrorAt { host: set(Some(&self.host))?, login: set(self.username.as_deref()).zip(password) })
+        Some(MirrorAt { host: trimmed(Some(&self.host))?, login: trimmed(self.username.as_deref()).zip(password) })
     }
 }
 
@@ -110,7 +109,7 @@ impl CaCertificate {
     pub(crate) fn domain(&self) -> Option<&str> {
         match self {
             Self::Pem(_) => None,
-            Self::Entry { domain, .. } => set(domain.as_deref()),
+            Self::Entry { domain, .. } => trimmed(domain.as_deref()),
         }
     }
 

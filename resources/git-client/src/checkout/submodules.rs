@@ -186,11 +186,11 @@ impl SubmoduleUpdate<'_> {
                 .step("a submodule's server does not support shallow fetches; fetching its whole history");
             finished = update(None).await?;
         }
-        let said = finished.stderr.to_lowercase();
+        let messages = finished.stderr.to_lowercase();
         let fetched = lfs::explain(finished).context("cannot fetch the submodules");
-        if fetched.is_err() && (means(&said, Meaning::Login) || means(&said, Meaning::KeyRefused)) {
+        if fetched.is_err() && (means(&messages, Meaning::Login) || means(&messages, Meaning::KeyRefused)) {
             fetched.hint("set `submodule_credentials` for submodules on other hosts or with other keys")?;
-        } else if means(&said, Meaning::InheritedBranch) {
+        } else if means(&messages, Meaning::InheritedBranch) {
             fetched.hint(
                 "a nested submodule has `branch = .`, but its parent submodule has a detached HEAD; name a branch in \
                  its `.gitmodules`, or set `submodule_recursive: false`",

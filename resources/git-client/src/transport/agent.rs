@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Advise as _, Background, Companion, CompanionAnswer, CompanionCall, Context, Result};
+use jetway::{Advise as _, Background, Companion, CompanionCall, CompanionOutcome, Context, Result};
 
 use crate::transport::askpass::Askpass;
 use crate::transport::keys::Key;
@@ -63,7 +63,7 @@ impl Agent {
 
 const HINT: &str = "the machine may be overloaded";
 
-fn run_agent(call: &CompanionCall) -> Result<CompanionAnswer> {
+fn run_agent(call: &CompanionCall) -> Result<CompanionOutcome> {
     let socket = call.arguments.first().context("there is no socket to listen on")?;
     let mut agent = Command::new("ssh-agent");
     agent.arg("-D").arg("-a").arg(socket).stdin(Stdio::null()).stdout(Stdio::null());
@@ -79,7 +79,7 @@ fn run_agent(call: &CompanionCall) -> Result<CompanionAnswer> {
     });
     let _ = agent.kill();
     let _ = agent.wait();
-    outcome.map(|()| CompanionAnswer::Done)
+    outcome.map(|()| CompanionOutcome::Done)
 }
 
 /// Waits until the agent accepts connections.

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jetway::{Companion, CompanionAnswer, CompanionCall, Context, Result, Secret};
+use jetway::{Companion, CompanionCall, CompanionOutcome, Context, Result, Secret};
 use serde::Deserialize;
 
 use crate::access::Access;
@@ -147,15 +147,15 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-fn answer(call: &CompanionCall) -> Result<CompanionAnswer> {
+fn answer(call: &CompanionCall) -> Result<CompanionOutcome> {
     let config: AskpassConfig = match std::fs::read(call.directory.join(CONFIG_FILE)) {
         Ok(bytes) => serde_json::from_slice(&bytes)?,
         Err(_) => AskpassConfig::default(),
     };
     let question = call.arguments.first().map(|argument| argument.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(match config.answer(&question) {
-        Some(answer) => CompanionAnswer::Print(format!("{answer}\n").into_bytes()),
-        None => CompanionAnswer::Refuse,
+        Some(answer) => CompanionOutcome::Print(format!("{answer}\n").into_bytes()),
+        None => CompanionOutcome::Fail,
     })
 }
 

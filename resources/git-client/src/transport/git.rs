@@ -338,8 +338,8 @@ impl<'c> Git<'c> {
         if Refusal::of(&finished) == Some(Refusal::UnknownRef) {
             return Err(self.no_such_branch(branch));
         }
-        let said = finished.stderr.to_lowercase();
-        let any = |meaning| means(&said, meaning);
+        let messages = finished.stderr.to_lowercase();
+        let any = |meaning| means(&messages, meaning);
         if !ServerError::caused(&finished) {
             return Err(finished.failure());
         }

@@ -57,8 +57,8 @@ pub fn explain(finished: Finished) -> Result<Finished> {
         return Ok(finished);
     }
     let error = finished.failure();
-    let said = finished.stderr.to_lowercase();
-    let any = |meaning| means(&said, meaning);
+    let messages = finished.stderr.to_lowercase();
+    let any = |meaning| means(&messages, meaning);
     Err(if any(Meaning::Lfs) && any(Meaning::NoLfs) {
         error.hint(
             "this repository needs git-lfs, which is not installed; `disable_git_lfs: true` checks out the pointers",

@@ -91,7 +91,7 @@ impl Refusal {
         // object that is missing further back in history, git prints its type and the commit that needs it.)
         let beginnings = ["fatal: ", "error: ", "remote error: ", "Cannot obtain needed object "];
         let is_verdict = |line: &&str| beginnings.iter().any(|word| line.starts_with(word));
-        let said = finished.stderr.lines().filter(is_verdict).collect::<Vec<_>>().join("\n").to_lowercase();
+        let messages = finished.stderr.lines().filter(is_verdict).collect::<Vec<_>>().join("\n").to_lowercase();
         let meanings = [
             (Meaning::UnknownRef, Self::UnknownRef),
             (Meaning::UnknownCommit, Self::UnknownCommit),
@@ -100,7 +100,7 @@ impl Refusal {
             (Meaning::UnadvertisedCommit, Self::UnadvertisedCommit),
             (Meaning::CannotShallow, Self::CannotShallow),
         ];
-        let found = meanings.into_iter().find(|(meaning, _)| means(&said, *meaning));
+        let found = meanings.into_iter().find(|(meaning, _)| means(&messages, *meaning));
         found.map(|(_, refusal)| refusal).filter(|_| !finished.is_success())
     }
 }

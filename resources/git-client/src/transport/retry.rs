@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use jetway::http::header::{HeaderName, HeaderValue};
-use jetway::http::{Again, HeaderMap, Retry, StatusCode, after_answer};
+use jetway::http::{HeaderMap, Retry, RetryDecision, StatusCode, after_response};
 use jetway::{Command, Console, Context, Finished, Result};
 
 use crate::transport::error_texts::{AFTER_NO_GREETING, Meaning, NO_GREETING, STATUS, means};
@@ -69,19 +69,19 @@ pub(crate) fn prepare(context: &Context, command: Command, traces: Option<&Trace
 }
 
 /// The pause before the next attempt, with a warning; `None` if there is no next attempt.
-fn pause(console: &Console, decision: &RetryDecision, tries: u32, elapsed: Duration) -> Option<Duration> {
+fn pause(console: &Console, decision: &ExplainedDecision, tries: u32, elapsed: Duration) -> Option<Duration> {
     let pause = match decision.again {
-        Again::No => return None,
+        RetryDecision::No => return None,
         _ if tries >= RETRY.tries => {
             console.warn(format_args!("{}; gave up after {tries} attempts", decision.why));
             return None;
         }
-        Again::Paused => RETRY.pause_after(tries),
-        Again::Asked(pause) => pause,
+        RetryDecision::AfterPause => RETRY.pause_after(tries),
+        RetryDecision::After(pause) => pause,
     };
     if elapsed.saturating_add(pause) > RETRY.total {
         let asked = match decision.again {
-            Again::Asked(pause) => format!(" and asks to retry in {} s", pause.as_secs()),
+            RetryDecision::After(pause) => format!(" and asks to retry in {} s", pause.as_secs()),
             _ => String::new(),
         };
         let most = RETRY.total.as_secs();
@@ -93,50 +93,50 @@ fn pause(console: &Console, decision: &RetryDecision, tries: u32, elapsed: Durat
 }
 
 /// Whether to retry, and the reason for the message.
-struct RetryDecision {
-    again: Again,
+struct ExplainedDecision {
+    again: RetryDecision,
     why: String,
 }
 
-impl RetryDecision {
+impl ExplainedDecision {
     fn no() -> Self {
-        Self { again: Again::No, why: String::new() }
+        Self { again: RetryDecision::No, why: String::new() }
     }
 }
 
 /// Decides whether a finished command is retried.
-fn retry_decision(finished: &Finished, trace: Option<&Trace>, effect: Effect) -> RetryDecision {
+fn retry_decision(finished: &Finished, trace: Option<&Trace>, effect: Effect) -> ExplainedDecision {
     if finished.is_success() {
-        return RetryDecision::no();
+        return ExplainedDecision::no();
     }
     retry_decision_for_stderr(&finished.stderr.to_lowercase(), trace, effect)
 }
 
-fn retry_decision_for_stderr(said: &str, trace: Option<&Trace>, effect: Effect) -> RetryDecision {
-    let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("warning: "));
+fn retry_decision_for_stderr(stderr: &str, trace: Option<&Trace>, effect: Effect) -> ExplainedDecision {
+    let mut lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("warning: "));
     let has_no_greeting =
-        said.contains(NO_GREETING) && lines.all(|line| line == NO_GREETING || AFTER_NO_GREETING.contains(&line));
-    let is_unreached = means(said, Meaning::Unreached) || has_no_greeting;
+        stderr.contains(NO_GREETING) && lines.all(|line| line == NO_GREETING || AFTER_NO_GREETING.contains(&line));
+    let is_unreached = means(stderr, Meaning::Unreached) || has_no_greeting;
     let has_changed_nothing = match trace.filter(|trace| trace.has_requests) {
         Some(trace) => !trace.may_have_pushed,
         None => is_unreached,
     };
     let repeatable = effect == Effect::None || has_changed_nothing;
-    if let Some(status) = status_in(said) {
+    if let Some(status) = status_in(stderr) {
         let headers = trace.filter(|trace| trace.status == Some(status)).map(|trace| trace.headers.clone());
-        let again = after_answer(status, &headers.unwrap_or_default(), repeatable, SystemTime::now());
-        return RetryDecision { again, why: format!("the server answered {status}") };
+        let again = after_response(status, &headers.unwrap_or_default(), repeatable, SystemTime::now());
+        return ExplainedDecision { again, why: format!("the server answered {status}") };
     }
-    if !repeatable || !(is_unreached || means(said, Meaning::Transient)) || means(said, Meaning::Permanent) {
-        return RetryDecision::no();
+    if !repeatable || !(is_unreached || means(stderr, Meaning::Transient)) || means(stderr, Meaning::Permanent) {
+        return ExplainedDecision::no();
     }
     let why = if is_unreached { "the server cannot be reached" } else { "the connection was cut" };
-    RetryDecision { again: Again::Paused, why: why.to_owned() }
+    ExplainedDecision { again: RetryDecision::AfterPause, why: why.to_owned() }
 }
 
 /// The status of a failed request, from `The requested URL returned error: 503`.
-fn status_in(said: &str) -> Option<StatusCode> {
-    let (_, rest) = said.rsplit_once(STATUS)?;
+fn status_in(stderr: &str) -> Option<StatusCode> {
+    let (_, rest) = stderr.rsplit_once(STATUS)?;
     StatusCode::from_bytes(rest.get(..3)?.as_bytes()).ok()
 }
 
@@ -209,42 +209,42 @@ mod tests {
         );
         assert_eq!(
             retry_decision_for_stderr(UNAVAILABLE, Some(&text), Effect::None).again,
-            Again::Asked(Duration::from_secs(7))
+            RetryDecision::After(Duration::from_secs(7))
         );
         text.headers.clear();
-        assert_eq!(retry_decision_for_stderr(UNAVAILABLE, Some(&text), Effect::None).again, Again::Paused);
-        assert_eq!(retry_decision_for_stderr(UNAVAILABLE, None, Effect::None).again, Again::Paused);
+        assert_eq!(retry_decision_for_stderr(UNAVAILABLE, Some(&text), Effect::None).again, RetryDecision::AfterPause);
+        assert_eq!(retry_decision_for_stderr(UNAVAILABLE, None, Effect::None).again, RetryDecision::AfterPause);
     }
 
     #[test]
     fn push_is_retried_only_if_it_has_certainly_changed_nothing() {
         let asked = trace("GET /x/info/refs?service=git-receive-pack HTTP/1.1", &["HTTP/1.1 200 OK"]);
         let sent = trace("POST /x/git-receive-pack HTTP/1.1", &["HTTP/1.1 200 OK"]);
-        assert_eq!(retry_decision_for_stderr(CUT, Some(&asked), Effect::Change).again, Again::Paused);
-        assert_eq!(retry_decision_for_stderr(CUT, Some(&sent), Effect::Change).again, Again::No);
-        assert_eq!(retry_decision_for_stderr(CUT, None, Effect::Change).again, Again::No);
-        assert_eq!(retry_decision_for_stderr(CUT, Some(&sent), Effect::None).again, Again::Paused);
-        assert_eq!(retry_decision_for_stderr(UNAVAILABLE, Some(&sent), Effect::Change).again, Again::No);
+        assert_eq!(retry_decision_for_stderr(CUT, Some(&asked), Effect::Change).again, RetryDecision::AfterPause);
+        assert_eq!(retry_decision_for_stderr(CUT, Some(&sent), Effect::Change).again, RetryDecision::No);
+        assert_eq!(retry_decision_for_stderr(CUT, None, Effect::Change).again, RetryDecision::No);
+        assert_eq!(retry_decision_for_stderr(CUT, Some(&sent), Effect::None).again, RetryDecision::AfterPause);
+        assert_eq!(retry_decision_for_stderr(UNAVAILABLE, Some(&sent), Effect::Change).again, RetryDecision::No);
         let later = trace("POST /x/git-receive-pack HTTP/1.1", &["HTTP/1.1 503 x", "Retry-After: 3"]);
         assert_eq!(
             retry_decision_for_stderr(UNAVAILABLE, Some(&later), Effect::Change).again,
-            Again::Asked(Duration::from_secs(3))
+            RetryDecision::After(Duration::from_secs(3))
         );
         let refused =
             "ssh: connect to host h port 22: connection refused\nfatal: could not read from remote repository.";
-        assert_eq!(retry_decision_for_stderr(refused, None, Effect::Change).again, Again::Paused);
+        assert_eq!(retry_decision_for_stderr(refused, None, Effect::Change).again, RetryDecision::AfterPause);
         // git's output after a closed connection, if ssh prints nothing.
         let silent = "fatal: could not read from remote repository.\n\nplease make sure you have the correct access rights\nand the repository exists.";
         for effect in [Effect::None, Effect::Change] {
-            assert_eq!(retry_decision_for_stderr(silent, None, effect).again, Again::Paused);
+            assert_eq!(retry_decision_for_stderr(silent, None, effect).again, RetryDecision::AfterPause);
         }
         let closed = "connection to h closed by remote host.\nfatal: the remote end hung up unexpectedly";
-        assert_eq!(retry_decision_for_stderr(closed, None, Effect::Change).again, Again::No);
+        assert_eq!(retry_decision_for_stderr(closed, None, Effect::Change).again, RetryDecision::No);
     }
 
     #[test]
     fn permanent_errors_are_not_retried() {
-        for said in [
+        for stderr in [
             "fatal: unable to access 'x': the requested url returned error: 403",
             "fatal: unable to access 'x': the requested url returned error: 501",
             "fatal: authentication failed for 'x'",
@@ -255,7 +255,7 @@ mod tests {
             "git: no such user\nfatal: could not read from remote repository.\n\nplease make sure you have the correct access rights",
             "",
         ] {
-            assert_eq!(retry_decision_for_stderr(said, None, Effect::None).again, Again::No, "{said}");
+            assert_eq!(retry_decision_for_stderr(stderr, None, Effect::None).again, RetryDecision::No, "{stderr}");
         }
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, anyhow};
-use jetway::{Companion, CompanionAnswer, CompanionCall, Context, Result};
+use jetway::{Companion, CompanionCall, CompanionOutcome, Context, Result};
 use serde::{Deserialize, Serialize};
 
 use self::destination::Destination;
@@ -156,7 +156,7 @@ fn forward(remote: &Remote, agent: Option<&Agent>) -> Option<Forward> {
     Some(Forward { host: address.host.to_owned(), port: address.port.unwrap_or(SSH_PORT), socket })
 }
 
-fn become_ssh(call: &CompanionCall) -> Result<CompanionAnswer> {
+fn become_ssh(call: &CompanionCall) -> Result<CompanionOutcome> {
     let file = call.directory.join(CONFIG_FILE);
     // Fail if the file is missing: otherwise ssh would use the machine's keys.
     let config = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
@@ -172,7 +172,7 @@ fn become_ssh(call: &CompanionCall) -> Result<CompanionAnswer> {
     ssh.args(call.arguments.iter().map(AsRef::<OsStr>::as_ref));
     // ssh runs `ProxyCommand` with this shell.
     ssh.env("SHELL", "/bin/sh");
-    Ok(CompanionAnswer::Become(ssh))
+    Ok(CompanionOutcome::Exec(ssh))
 }
 
 impl SshConfig {

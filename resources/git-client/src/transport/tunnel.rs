@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jetway::{Advise as _, Companion, CompanionAnswer, CompanionCall, Context, Result, Secret};
+use jetway::{Advise as _, Companion, CompanionCall, CompanionOutcome, Context, Result, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Access;
@@ -69,7 +69,7 @@ pub(crate) fn command(companion: &Path, host: &str, port: u16) -> Result<String>
     Ok(format!("'{companion}' {host} {port}"))
 }
 
-fn run_tunnel(call: &CompanionCall) -> Result<CompanionAnswer> {
+fn run_tunnel(call: &CompanionCall) -> Result<CompanionOutcome> {
     let file = call.directory.join(CONFIG_FILE);
     let proxy = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let proxy: Proxy = serde_json::from_slice(&proxy)?;
@@ -79,7 +79,7 @@ fn run_tunnel(call: &CompanionCall) -> Result<CompanionAnswer> {
     let what = || format!("{NO_TUNNEL} `{host}:{port}` through the proxy `{}:{}`", proxy.host, proxy.port);
     let (stream, first) = proxy.connect(&host, port).with_context(what)?;
     relay(&stream, &first).with_context(|| format!("the tunnel to `{host}:{port}` broke"))?;
-    Ok(CompanionAnswer::Done)
+    Ok(CompanionOutcome::Done)
 }
 
 impl Proxy {

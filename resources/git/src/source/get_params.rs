@@ -92,7 +92,7 @@ impl Parameters for GetParams {
         if let (Some(depth), Some(alias)) = (self.depth, self.git_depth)
             && depth != alias
         {
-            problems.add("git.depth", "must have the same value as `depth`, of which it is an alias");
+            problems.add("git.depth", "is an alias of `depth`, but has a different value");
         }
         for (index, branch) in self.fetch.iter().enumerate() {
             if let Err(problem) = check_branch_name(branch) {

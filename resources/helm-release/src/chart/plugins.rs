@@ -1,15 +1,14 @@
 //! Installs plugins of helm into the private directory, before any other command of helm runs.
 
-use jetway::{Advise as _, Result};
+use jetway::{Advise as _, Result, trimmed};
 
-use crate::source::text::non_empty;
 use crate::target::Target;
 
 /// Installs the plugins of the source.
 pub(crate) async fn install(target: &Target<'_>) -> Result<()> {
     let Target { context, source, inputs, helm, .. } = target;
     for plugin in &source.plugins {
-        let (url, version) = (plugin.url.trim(), non_empty(plugin.version.as_ref()));
+        let (url, version) = (plugin.url.trim(), trimmed(plugin.version.as_ref()));
         context.console().step(format_args!("installing the plugin `{url}`"));
         let is_elsewhere = url.contains("://") || version.is_some();
         let directory = if is_elsewhere { None } else { inputs.find(url)?.filter(|path| path.is_dir()) };

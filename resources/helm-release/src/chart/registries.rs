@@ -3,12 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jetway::aws::Aws;
-use jetway::{Result, Secret};
+use jetway::{Result, Secret, trimmed};
 use serde_json::{Map, Value, json};
 
 use crate::source::aws;
 use crate::source::registry::{Ecr, PrivateRegistries, PrivateRegistry};
-use crate::source::text::{non_empty, non_empty_secret};
 use crate::target::Target;
 
 /// The names of Docker Hub, and the key under which helm and Docker store a login there.
@@ -43,7 +42,7 @@ pub(crate) async fn log_in(target: &Target<'_>) -> Result<()> {
         }
         let (user, password) = match &registry.ecr {
             Some(ecr) => ecr_login(target, ecr).await?,
-            None => match (non_empty(registry.username.as_ref()), non_empty_secret(registry.password.as_ref())) {
+            None => match (trimmed(registry.username.as_ref()), Secret::non_empty(registry.password.as_ref())) {
                 (Some(user), Some(password)) => (user.to_owned(), password.clone()),
                 _ => continue,
             },

@@ -1,10 +1,9 @@
 //! Repositories of charts: writes helm's list of repositories, so that no password is in an argument.
 
-use jetway::{Advise as _, Result, Secret, anyhow};
+use jetway::{Advise as _, Result, Secret, anyhow, trimmed};
 use serde_json::{Value, json};
 
 use crate::source::repository::STABLE;
-use crate::source::text::{non_empty, non_empty_secret};
 use crate::target::Target;
 
 /// Writes helm's list of repositories: those of the source, and these other addresses. No repository is contacted yet.
@@ -13,13 +12,13 @@ pub(crate) fn write(target: &Target<'_>, others: &[String]) -> Result<()> {
     let repositories = source.repositories();
     let mut entries = Vec::new();
     for (index, repository) in repositories.listed.iter().enumerate() {
-        let authority = non_empty(repository.ca_cert.as_ref()).map(|text| {
+        let authority = trimmed(repository.ca_cert.as_ref()).map(|text| {
             context.private_directory().write(format!("repository-{index}.pem"), format!("{text}\n").as_bytes())
         });
         entries.push(json!({
             "name": repository.name.trim(), "url": repository.url.trim(),
-            "username": non_empty(repository.username.as_ref()).unwrap_or_default(),
-            "password": non_empty_secret(repository.password.as_ref()).map(Secret::expose).unwrap_or_default(),
+            "username": trimmed(repository.username.as_ref()).unwrap_or_default(),
+            "password": Secret::non_empty(repository.password.as_ref()).map(Secret::expose).unwrap_or_default(),
             "caFile": authority.transpose()?.unwrap_or_default(),
             "insecure_skip_tls_verify": repository.insecure, "pass_credentials_all": repository.pass_credentials,
         }));
@@ -48,8 +47,8 @@ pub(crate) async fn update(target: &Target<'_>, name: &str) -> Result<()> {
     }
     // helm prints the reason on standard output, among its messages of success.
     let noise = ["Hang tight", "Update Complete", "...Successfully"];
-    let (said, last) = (finished.text(), finished.stderr.trim().to_owned());
-    let lines = said.lines().chain(last.lines()).filter(|line| !noise.iter().any(|noise| line.starts_with(noise)));
+    let (messages, last) = (finished.text(), finished.stderr.trim().to_owned());
+    let lines = messages.lines().chain(last.lines()).filter(|line| !noise.iter().any(|noise| line.starts_with(noise)));
     Err(anyhow!(lines.collect::<Vec<_>>().join("\n"))
         .context(format!("cannot fetch the index of the repository `{name}`"))
         .hint("its address and login are in `repos` of the source"))

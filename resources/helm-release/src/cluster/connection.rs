@@ -103,7 +103,11 @@ impl Cluster {
             connect_timeout,
             read_timeout,
             ca_certs: self.authority.iter().cloned().collect(),
-            authorities: if self.authority.is_some() { Authorities::Ours } else { Authorities::OursAndTheSystems },
+            authorities: if self.authority.is_some() {
+                Authorities::CaCertsOnly
+            } else {
+                Authorities::CaCertsAndSystem
+            },
             insecure: self.insecure,
             server_name: self.server_name.clone(),
             proxy: self.proxy.as_deref().map(with_remote_dns),

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, anyhow};
 use jetway::http::{HttpClient, HttpResponse, HttpSettings, Proxies, Retry};
 use jetway::web_token::SigningKey;
-use jetway::{Advise as _, Context, Result, Secret};
+use jetway::{Advise as _, Context, Result, Secret, trimmed};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -11,7 +11,6 @@ use serde_json::json;
 use super::connection::{Cluster, Token, User, decode_authority};
 use crate::source::Source;
 use crate::source::google::ServiceAccount;
-use crate::source::text::{non_empty, non_empty_secret};
 
 /// The OAuth scope of the token.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -41,12 +40,12 @@ pub(crate) async fn find(context: &Context, source: &Source) -> Result<Cluster> 
     let http = context.http(source.http())?;
     let token = log_in(context, source).await?;
     let of_account = account(source)?.and_then(|account| account.project_id);
-    let project = match non_empty(source.gcloud_project_name.as_ref()).map(str::to_owned).or(of_account) {
+    let project = match trimmed(source.gcloud_project_name.as_ref()).map(str::to_owned).or(of_account) {
         Some(project) => project,
         None => metadata(context, "project/project-id").await?.text().await?.trim().to_owned(),
     };
-    let zone = non_empty(source.gcloud_k8s_zone.as_ref()).unwrap_or_default();
-    let name = non_empty(source.gcloud_k8s_cluster_name.as_ref()).unwrap_or_default();
+    let zone = trimmed(source.gcloud_k8s_zone.as_ref()).unwrap_or_default();
+    let name = trimmed(source.gcloud_k8s_cluster_name.as_ref()).unwrap_or_default();
     // gcloud reads this variable for its property `api_endpoint_overrides/container`.
     let api = context.variable("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER");
     let api = api.unwrap_or_else(|| "https://container.googleapis.com/".to_owned());
@@ -84,7 +83,7 @@ pub(crate) async fn log_in(context: &Context, source: &Source) -> Result<Token> 
 
 /// The service account in the source; `None` if the worker's own is to be used.
 fn account(source: &Source) -> Result<Option<ServiceAccount>> {
-    let key = non_empty_secret(source.gcloud_service_account_key_file.as_ref())
+    let key = Secret::non_empty(source.gcloud_service_account_key_file.as_ref())
         .filter(|_| !source.gcloud_workload_identity_enabled);
     let parsed = key.map(|key| ServiceAccount::parse(key.expose())).transpose();
     parsed.map_err(|problem| anyhow!("`gcloud_service_account_key_file`: {problem}"))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jetway::{Companion, CompanionAnswer, CompanionCall, Context, PrivateDirectory, Result};
+use jetway::{Companion, CompanionCall, CompanionOutcome, Context, PrivateDirectory, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ fn token_json(token: &Token) -> Value {
 }
 
 /// Answers helm with the stored token while it is valid, else with a new one.
-fn answer_helm(call: &CompanionCall) -> Result<CompanionAnswer> {
+fn answer_helm(call: &CompanionCall) -> Result<CompanionOutcome> {
     let token = match stored_token(&call.directory) {
         Some(token) => token,
         None => call.wait_for(async |context| renew(context, &call.directory).await)?,
@@ -105,7 +105,7 @@ fn answer_helm(call: &CompanionCall) -> Result<CompanionAnswer> {
     let credential = json!({
         "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status,
     });
-    Ok(CompanionAnswer::Print(credential.to_string().into_bytes()))
+    Ok(CompanionOutcome::Print(credential.to_string().into_bytes()))
 }
 
 fn stored_token(directory: &Path) -> Option<Token> {

@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use jetway::http::{Url, authority_problem};
-use jetway::{Advise as _, Result, nearest};
+use jetway::{Advise as _, Result, nearest, trimmed};
 use serde_json::Value;
 
 use super::connection::Cluster;
 use crate::source::kubeconfig::{ClusterEntry, ContextEntry, Kubeconfig, RawEntry, decode_base64};
-use crate::source::text::non_empty;
 use login::names_local_file;
 
 /// The known keys of a cluster.
@@ -36,7 +35,7 @@ impl Kubeconfig {
     /// The cluster of the named context, or of the current one.
     pub(crate) fn cluster(&self, context: Option<&str>) -> Result<Cluster> {
         let (name, context) = self.context(context)?;
-        let wanted = non_empty(context.cluster.as_ref())
+        let wanted = trimmed(context.cluster.as_ref())
             .ok_or_else(|| anyhow!("the kubeconfig's context `{name}` names no cluster"))?;
         let found = self.clusters.iter().find(|cluster| cluster.name == wanted);
         let address = &found
@@ -48,7 +47,7 @@ impl Kubeconfig {
         let mut extra = unknown_keys(&self.raw.clusters, wanted, &CLUSTER_KEYS);
         note_unknown(&extra, "cluster", &mut cluster.warnings);
         cluster.extra.cluster.append(&mut extra);
-        if let Some(wanted) = non_empty(context.user.as_ref()) {
+        if let Some(wanted) = trimmed(context.user.as_ref()) {
             // kubectl, too, then sends anonymous requests.
             match self.users.iter().find(|user| user.name == wanted) {
                 Some(user) => cluster.user = user.user.user()?,
@@ -61,7 +60,7 @@ impl Kubeconfig {
             note_unknown(&extra, "user", &mut cluster.warnings);
             cluster.extra.user.append(&mut extra);
         }
-        cluster.namespace = non_empty(context.namespace.as_ref()).map(str::to_owned);
+        cluster.namespace = trimmed(context.namespace.as_ref()).map(str::to_owned);
         Ok(cluster)
     }
 
@@ -88,7 +87,7 @@ impl ClusterEntry {
     /// The cluster, without a login.
     fn cluster(&self) -> Result<Cluster> {
         let insecure = self.insecure_skip_tls_verify;
-        let authority = non_empty(self.certificate_authority_data.as_ref());
+        let authority = trimmed(self.certificate_authority_data.as_ref());
         // Without verification, a certificate authority has no effect.
         let authority = match authority.filter(|_| !insecure) {
             Some(text) => {
@@ -98,12 +97,12 @@ impl ClusterEntry {
                 }
                 Some(pem)
             }
-            None if !insecure && non_empty(self.certificate_authority.as_ref()).is_some() => {
+            None if !insecure && trimmed(self.certificate_authority.as_ref()).is_some() => {
                 return Err(names_local_file("certificate-authority"));
             }
             None => None,
         };
-        let proxy = non_empty(self.proxy_url.as_ref());
+        let proxy = trimmed(self.proxy_url.as_ref());
         if let Some(url) = proxy
             && !Url::parse(url).is_ok_and(|url| PROXY_SCHEMES.contains(&url.scheme()))
         {
@@ -114,7 +113,7 @@ impl ClusterEntry {
             server: self.server(insecure || authority.is_some())?,
             authority,
             insecure,
-            server_name: non_empty(self.tls_server_name.as_ref()).map(str::to_owned),
+            server_name: trimmed(self.tls_server_name.as_ref()).map(str::to_owned),
             proxy: proxy.map(str::to_owned),
             ..Cluster::default()
         })
@@ -122,7 +121,7 @@ impl ClusterEntry {
 
     /// The address of the API server. Like kubectl, an address without a scheme gets `https://` if there are keys for TLS.
     fn server(&self, has_tls: bool) -> Result<String> {
-        let text = non_empty(self.server.as_ref())
+        let text = trimmed(self.server.as_ref())
             .ok_or_else(|| anyhow!("the kubeconfig's cluster has no `server`, the address of its API server"))?;
         let address = if text.contains("://") {
             text.to_owned()

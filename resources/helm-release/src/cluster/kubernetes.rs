@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jetway::http::{HttpClient, HttpRequest, HttpResponse, Method, Retry, StatusError, TransportError, TransportKind};
-use jetway::{Advise as _, Context, Error, Result};
+use jetway::{Advise as _, Context, Error, Result, trimmed};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -13,7 +13,6 @@ use serde_json::Value;
 use super::connection::{Cluster, Token};
 use super::lookup;
 use super::renewal::renewed_token;
-use crate::source::text::non_empty;
 use crate::source::{DEFAULT_NAMESPACE, Source};
 
 /// The timeout of requests for diagnosis and logs, which must not delay a put.
@@ -95,7 +94,7 @@ impl<'p> Kubernetes<'p> {
     /// Warns that the namespace of the kubeconfig's context (or of the worker's pod) has no effect, if it is not the default one.
     pub(crate) fn warn_of_ignored_namespace(&self) {
         let named = self.cluster.namespace.as_deref().filter(|named| *named != DEFAULT_NAMESPACE);
-        if let (Some(named), None) = (named, non_empty(self.source.namespace.as_ref())) {
+        if let (Some(named), None) = (named, trimmed(self.source.namespace.as_ref())) {
             self.context.console().warn(format_args!(
                 "the namespace is `{DEFAULT_NAMESPACE}`, since `namespace` is not given; the namespace `{named}` of the \
                  kubeconfig's context (or of the worker's pod) has no effect"
@@ -247,14 +246,14 @@ fn explain(error: Error, resource: ApiResource<'_>) -> Error {
         (401, _) => error
             .context("the API server rejected the credentials")
             .hint("check that the token or certificate has not expired, and is for this cluster"),
-        (403, said) => {
-            let said = said.map_or_else(|| "not allowed".to_owned(), |status| status.message);
+        (403, messages) => {
+            let messages = messages.map_or_else(|| "not allowed".to_owned(), |status| status.message);
             let place = match namespace {
                 "" => "in the whole cluster".to_owned(),
                 namespace => format!("in the namespace `{namespace}`"),
             };
             error
-                .context(format!("the API server denied the request: {said}"))
+                .context(format!("the API server denied the request: {messages}"))
                 .hint(format!("the user needs a role that allows `{verb}` on `{kind}` {place}"))
         }
         (_, _) => error,

@@ -2,12 +2,12 @@
 
 use anyhow::anyhow;
 use jetway::http::ClientCertificate;
-use jetway::{Advise as _, Context, Result, Secret};
+use jetway::{Advise as _, Context, Result, Secret, trimmed};
 
 use super::connection::{Cluster, Token, User};
 use super::{aws, digitalocean, google, in_cluster};
 use crate::source::kubeconfig::Kubeconfig;
-use crate::source::text::{non_empty, non_empty_secret, pem};
+use crate::source::text::pem;
 use crate::source::{ClusterKeys, Source};
 
 /// Finds the cluster that the source names.
@@ -28,7 +28,7 @@ pub(crate) async fn find_with_token(context: &Context, source: &Source, token: O
     }
     let cluster = match keys {
         ClusterKeys::Kubeconfig(text) => {
-            return from_kubeconfig(context, source, text, non_empty(source.kubeconfig_context.as_ref()));
+            return from_kubeconfig(context, source, text, trimmed(source.kubeconfig_context.as_ref()));
         }
         ClusterKeys::Url(url) => from_url(source, url, token)?,
         ClusterKeys::InCluster => in_cluster::find(context)?,
@@ -60,7 +60,7 @@ pub(crate) fn from_kubeconfig(
 /// The cluster of `cluster_url` and the keys that belong to it.
 fn from_url(source: &Source, url: &str, token: Option<&Secret>) -> Result<Cluster> {
     let unusable = |key: &'static str| move |problem: String| anyhow!("`{key}`: {problem}");
-    let certificate = match (non_empty(source.admin_cert.as_ref()), non_empty_secret(source.admin_key.as_ref())) {
+    let certificate = match (trimmed(source.admin_cert.as_ref()), Secret::non_empty(source.admin_key.as_ref())) {
         (Some(certificate), Some(key)) => Some(ClientCertificate {
             certificate: pem(certificate).map_err(unusable("admin_cert"))?,
             key: Secret::new(pem(key.expose()).map_err(unusable("admin_key"))?),
@@ -68,7 +68,7 @@ fn from_url(source: &Source, url: &str, token: Option<&Secret>) -> Result<Cluste
         _ => None,
     };
     let token = token
-        .or(non_empty_secret(source.token.as_ref()))
+        .or(Secret::non_empty(source.token.as_ref()))
         .map(|token| Token::without_expiry(Secret::new(token.expose().trim())));
     // Like the established resource, sends no credentials over plain HTTP.
     let is_secret = url.starts_with("https://");
@@ -88,7 +88,7 @@ fn from_url(source: &Source, url: &str, token: Option<&Secret>) -> Result<Cluste
             source.authority().map_err(unusable(source.authority_key()))?
         },
         insecure: source.insecure_cluster,
-        server_name: non_empty(source.tls_server_name.as_ref()).map(str::to_owned),
+        server_name: trimmed(source.tls_server_name.as_ref()).map(str::to_owned),
         user: if is_secret { user } else { User::default() },
         ..Cluster::default()
     })
@@ -100,7 +100,7 @@ fn prepared(mut cluster: Cluster, context: &Context, source: &Source) -> Cluster
     for secret in token.chain(cluster.user.password.iter().map(|(_, password)| password)) {
         context.console().redactor().add(secret.expose());
     }
-    cluster.proxy = cluster.proxy.or_else(|| non_empty(source.proxy.as_ref()).map(str::to_owned));
+    cluster.proxy = cluster.proxy.or_else(|| trimmed(source.proxy.as_ref()).map(str::to_owned));
     cluster.timeouts = Some(source.timeouts());
     cluster
 }

@@ -99,7 +99,7 @@ mod tests {
     fn hints_name_the_key_that_helps() {
         let conflict = "Error: UPGRADE FAILED: conflict occurred while applying object n/app apps/v1, Kind=Deployment: Apply failed \
                         with 1 conflict: conflict with \"kubectl\" using apps/v1: .spec.replicas";
-        for (said, words) in [
+        for (messages, words) in [
             (conflict, "`force_conflicts: true`"),
             (
                 "ConfigMap \"a\" exists and cannot be imported into the current release: invalid ownership metadata",
@@ -118,8 +118,8 @@ mod tests {
             ("spec.selector: Invalid value: field is immutable", "`force: true`"),
             ("create: failed to create: namespaces \"n\" not found", "`create_namespace: true`"),
         ] {
-            let hints = hints(said, None).join("\n");
-            assert!(hints.contains(words), "{said}: {hints}");
+            let hints = hints(messages, None).join("\n");
+            assert!(hints.contains(words), "{messages}: {hints}");
         }
         assert!(hints("Error: UPGRADE FAILED: timed out", None).is_empty());
     }

@@ -46,7 +46,7 @@ async fn options(target: &Target<'_>, method: Option<&str>) -> Result<Vec<&'stat
     }
     if major < 4 {
         let problem = match (params.server_side_apply, params.force_conflicts) {
-            (Some(ServerSideApply::Wanted(true)), _) => "`server_side_apply: true`",
+            (Some(ServerSideApply::Flag(true)), _) => "`server_side_apply: true`",
             (_, Some(false)) => "`force_conflicts: false`",
             _ => return Ok(Vec::new()),
         };
@@ -54,7 +54,7 @@ async fn options(target: &Target<'_>, method: Option<&str>) -> Result<Vec<&'stat
             .hint("helm 3 merges objects on the client, and the chart always wins"));
     }
     let on_the_server = match params.server_side_apply {
-        Some(ServerSideApply::Wanted(wanted)) => wanted,
+        Some(ServerSideApply::Flag(wanted)) => wanted,
         Some(ServerSideApply::As(Automatic::Auto)) | None => method == Some(ON_THE_SERVER),
     };
     Ok(match (on_the_server, params.force_conflicts.unwrap_or(true)) {

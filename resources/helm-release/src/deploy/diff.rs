@@ -102,12 +102,12 @@ fn compare(console: &Console, old: &[Object], new: &[Object], context_lines: usi
         match old.iter().find(|other| other.is_same_object(object)) {
             None => {
                 added += 1;
-                console.change(Change::Place, &format!("{} {} is added", object.kind, object.name));
+                console.change(Change::Header, &format!("{} {} is added", object.kind, object.name));
                 lines(console, "", &object.comparison_text(None, NOW), context_lines);
             }
             Some(before) if !before.has_same_state(object) => {
                 changed += 1;
-                console.change(Change::Place, &format!("{} {} changes", object.kind, object.name));
+                console.change(Change::Header, &format!("{} {} changes", object.kind, object.name));
                 lines(
                     console,
                     &before.comparison_text(Some(object), BEFORE),
@@ -120,7 +120,7 @@ fn compare(console: &Console, old: &[Object], new: &[Object], context_lines: usi
     }
     for object in old.iter().filter(|object| !new.iter().any(|other| other.is_same_object(object))) {
         removed += 1;
-        console.change(Change::Place, &format!("{} {} is removed", object.kind, object.name));
+        console.change(Change::Header, &format!("{} {} is removed", object.kind, object.name));
         lines(console, &object.comparison_text(None, BEFORE), "", context_lines);
     }
     if added + changed + removed == 0 {
@@ -134,7 +134,7 @@ fn compare(console: &Console, old: &[Object], new: &[Object], context_lines: usi
 fn lines(console: &Console, old: &str, new: &str, context_lines: usize) {
     let diff = TextDiff::from_lines(old, new);
     for hunk in diff.unified_diff().context_radius(context_lines).iter_hunks() {
-        console.change(Change::Place, hunk.header().to_string().trim_end());
+        console.change(Change::Header, hunk.header().to_string().trim_end());
         for change in hunk.iter_changes() {
             let line = change.value().trim_end_matches('\n');
             match change.tag() {

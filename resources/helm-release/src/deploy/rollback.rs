@@ -34,8 +34,8 @@ const MAX_CANDIDATES: usize = 20;
 pub(crate) async fn after_failure(target: &Target<'_>, failed: u64) -> Result<Option<String>> {
     let usual = RollbackRules::default();
     let rules = match &target.params.rollback_on_failure {
-        None | Some(RollbackOnFailure::Wanted(false)) => return Ok(None),
-        Some(RollbackOnFailure::Wanted(true)) => &usual,
+        None | Some(RollbackOnFailure::Flag(false)) => return Ok(None),
+        Some(RollbackOnFailure::Flag(true)) => &usual,
         Some(RollbackOnFailure::By(rules)) => rules,
     };
     by_rules(target, rules, failed).await.map(Some)
@@ -129,7 +129,7 @@ pub(crate) async fn put(target: &Target<'_>, rollback: &Rollback) -> Result<Rele
             let number = text.parse().map_err(|_| anyhow!("`rollback.revision`: `{text}` is not a revision number"))?;
             existing_revision(&records, number, name)?
         }
-        Rollback::Wanted(_) => {
+        Rollback::Flag(_) => {
             let good = EarlierRevisions::find(target, &records, newest).await?.good;
             good.ok_or_else(|| anyhow!("`{name}` has no good revision before {newest} to roll back to"))?.version
         }

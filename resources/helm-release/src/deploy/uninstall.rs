@@ -124,8 +124,8 @@ async fn uninstall(target: &Target<'_>, newest: u64, options: &[&str]) -> Result
 /// Shows helm's output, and removes the debug output from it and from the result.
 fn without_debug_output(context: &Context, mut finished: Finished) -> Finished {
     finished.stderr = reason::without_debug_output(&finished.stderr);
-    let (said, stderr) = (finished.text(), &finished.stderr);
-    for line in said.lines().chain(stderr.lines()) {
+    let (messages, stderr) = (finished.text(), &finished.stderr);
+    for line in messages.lines().chain(stderr.lines()) {
         context.console().relay(line);
     }
     finished

@@ -1,6 +1,6 @@
 //! `helm upgrade --install`: turns params into options.
 
-use jetway::{Command, Finished, Result};
+use jetway::{Command, Finished, Result, trimmed};
 
 use super::apply;
 use super::namespace;
@@ -9,7 +9,6 @@ use crate::chart::Chart;
 use crate::chart::post_renderer;
 use crate::chart::values::Values;
 use crate::params::duration;
-use crate::source::text::non_empty;
 use crate::target::Target;
 
 /// Runs the command of [`command`], and returns its outcome even if it failed.
@@ -59,10 +58,10 @@ async fn rendering(target: &Target<'_>, chart: &Chart, values: &Values, command:
     if params.devel {
         command = command.arg("--devel");
     }
-    if let Some(program) = non_empty(params.post_renderer.as_ref()) {
+    if let Some(program) = trimmed(params.post_renderer.as_ref()) {
         command = command.arg(format!("--post-renderer={}", post_renderer::install(target, chart, program).await?));
     }
-    let version = non_empty(params.version.as_ref()).map(|text| target.named("version", text)).transpose()?;
+    let version = trimmed(params.version.as_ref()).map(|text| target.named("version", text)).transpose()?;
     if let Some(version) = version.filter(|_| chart.has_versions()) {
         command = command.arg(format!("--version={version}"));
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[serde(untagged)]
 pub enum ServerSideApply {
     /// On the server (`true`), or on the client (`false`).
-    Wanted(bool),
+    Flag(bool),
     /// The method of the latest revision.
     As(Automatic),
 }

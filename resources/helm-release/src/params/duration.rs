@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn formats_durations_for_messages_in_one_unit() {
-        let said = [0, 59, 90, 120, 600, 3601].map(|seconds| in_words(Duration::from_secs(seconds)));
-        assert_eq!(said, ["0 ms", "59 s", "90 s", "2 min", "10 min", "60 min"]);
+        let messages = [0, 59, 90, 120, 600, 3601].map(|seconds| in_words(Duration::from_secs(seconds)));
+        assert_eq!(messages, ["0 ms", "59 s", "90 s", "2 min", "10 min", "60 min"]);
     }
 }

@@ -19,7 +19,7 @@ const STEPS_BETWEEN_WRITES: u32 = 4;
 #[serde(untagged)]
 pub enum Recovery {
     /// Whether it is taken over, after four times `timeout` and at least ten minutes.
-    Wanted(bool),
+    Flag(bool),
     /// The age of a stale lock.
     By(RecoveryRules),
 }
@@ -45,9 +45,9 @@ impl Recovery {
     /// The age of a stale lock; `None` when no lock is taken over.
     pub(crate) fn age(recovery: Option<&Self>, timeout: Duration) -> Option<Duration> {
         match recovery {
-            None | Some(Self::Wanted(false)) => None,
+            None | Some(Self::Flag(false)) => None,
             Some(Self::By(rules)) => duration::parse(&rules.after).ok(),
-            Some(Self::Wanted(true)) => Some(MIN_STALE_AGE.max(timeout * STEPS_BETWEEN_WRITES)),
+            Some(Self::Flag(true)) => Some(MIN_STALE_AGE.max(timeout * STEPS_BETWEEN_WRITES)),
         }
     }
 }
@@ -60,11 +60,11 @@ mod tests {
     fn lock_is_stale_only_as_recover_pending_says() {
         let age = |rules: Option<Recovery>, minutes| Recovery::age(rules.as_ref(), Duration::from_mins(minutes));
         // helm waits for a pre-hook's deletion, its next run, the deletion of objects, and readiness.
-        assert_eq!(age(Some(Recovery::Wanted(true)), 5), Some(Duration::from_mins(20)));
-        assert_eq!(age(Some(Recovery::Wanted(true)), 30), Some(Duration::from_hours(2)));
-        assert_eq!(age(Some(Recovery::Wanted(true)), 1), Some(Duration::from_mins(10)));
+        assert_eq!(age(Some(Recovery::Flag(true)), 5), Some(Duration::from_mins(20)));
+        assert_eq!(age(Some(Recovery::Flag(true)), 30), Some(Duration::from_hours(2)));
+        assert_eq!(age(Some(Recovery::Flag(true)), 1), Some(Duration::from_mins(10)));
         assert_eq!(age(None, 5), None);
-        assert_eq!(age(Some(Recovery::Wanted(false)), 5), None);
+        assert_eq!(age(Some(Recovery::Flag(false)), 5), None);
         let rules = RecoveryRules { after: "90s".to_owned() };
         assert_eq!(age(Some(Recovery::By(rules)), 5), Some(Duration::from_secs(90)));
     }

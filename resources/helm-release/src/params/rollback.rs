@@ -12,7 +12,7 @@ use super::test::Test;
 #[serde(untagged)]
 pub enum RollbackOnFailure {
     /// Whether it rolls back.
-    Wanted(bool),
+    Flag(bool),
     /// How it rolls back.
     By(RollbackRules),
 }
@@ -48,7 +48,7 @@ pub enum FirstInstall {
 #[serde(untagged)]
 pub enum Rollback {
     /// The latest good revision before the current one.
-    Wanted(bool),
+    Flag(bool),
     /// The given revision.
     To(RollbackTo),
 }
@@ -74,13 +74,13 @@ impl RollbackOnFailure {
 
     /// Whether a put rolls back at all.
     pub(crate) fn is_wanted(&self) -> bool {
-        !matches!(self, Self::Wanted(false))
+        !matches!(self, Self::Flag(false))
     }
 }
 
 impl Rollback {
     /// Whether a put rolls back at all.
     pub(crate) fn is_wanted(&self) -> bool {
-        !matches!(self, Self::Wanted(false))
+        !matches!(self, Self::Flag(false))
     }
 }

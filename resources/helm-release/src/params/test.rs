@@ -19,7 +19,7 @@ const DELAY: Duration = Duration::from_secs(10);
 #[serde(untagged)]
 pub enum Test {
     /// Whether it is tested.
-    Wanted(bool),
+    Flag(bool),
     /// How it is tested.
     By(TestRules),
 }
@@ -77,8 +77,8 @@ impl Test {
     pub(crate) fn plan(&self, timeout: Duration, logs: Option<bool>) -> Option<TestPlan> {
         let usual = TestRules::default();
         let rules = match self {
-            Self::Wanted(false) => return None,
-            Self::Wanted(true) => &usual,
+            Self::Flag(false) => return None,
+            Self::Flag(true) => &usual,
             Self::By(rules) => rules,
         };
         let parsed = |text: &Option<String>| text.as_deref().and_then(|text| duration::parse(text).ok());

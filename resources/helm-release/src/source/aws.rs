@@ -1,12 +1,10 @@
 //! The keys of a source that name a cluster of Amazon's Elastic Kubernetes Service, and those of a login to Amazon.
 
 use jetway::aws::{Credentials, Login, Role as AssumedRole};
-use jetway::{Problems, Secret};
+use jetway::{Problems, Secret, trimmed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use super::text::{non_empty, non_empty_secret};
 
 /// The session name of an assumed role, as in the established resource.
 const SESSION: &str = "EKSAssumeRoleSession";
@@ -95,7 +93,7 @@ impl Aws {
     }
 
     fn roles(&self) -> Vec<AssumedRole> {
-        let role = assumed_role(self.role.as_ref()).or_else(|| non_empty(self.role_arn.as_ref()).map(plain_role));
+        let role = assumed_role(self.role.as_ref()).or_else(|| trimmed(self.role_arn.as_ref()).map(plain_role));
         roles(self.user.as_ref(), role)
     }
 
@@ -110,7 +108,7 @@ impl AwsUser {
         Credentials {
             access_key_id: self.access_key_id.trim().to_owned(),
             secret_access_key: Secret::new(self.secret_access_key.expose().trim()),
-            session_token: non_empty_secret(self.session_token.as_ref())
+            session_token: Secret::non_empty(self.session_token.as_ref())
                 .map(|token| Secret::new(token.expose().trim())),
             expires: None,
         }
@@ -131,7 +129,7 @@ pub(crate) fn login_rules(place: &str, roles: &[AssumedRole], user: Option<&AwsU
         );
     }
     if let Some(user) = user
-        && (user.access_key_id.trim().is_empty() || non_empty_secret(Some(&user.secret_access_key)).is_none())
+        && (user.access_key_id.trim().is_empty() || Secret::non_empty(Some(&user.secret_access_key)).is_none())
     {
         problems.add(format!("{place}.user"), "must have both `access_key_id` and `secret_access_key`");
     }
@@ -143,17 +141,17 @@ fn plain_role(arn: &str) -> AssumedRole {
 
 fn assumed_role(role: Option<&Role>) -> Option<AssumedRole> {
     match role? {
-        Role::Arn(arn) => non_empty(Some(arn)).map(plain_role),
+        Role::Arn(arn) => trimmed(Some(arn)).map(plain_role),
         Role::More { arn, session_name, external_id } => Some(AssumedRole {
             arn: arn.trim().to_owned(),
-            session_name: non_empty(session_name.as_ref()).unwrap_or(SESSION).to_owned(),
-            external_id: non_empty(external_id.as_ref()).map(str::to_owned),
+            session_name: trimmed(session_name.as_ref()).unwrap_or(SESSION).to_owned(),
+            external_id: trimmed(external_id.as_ref()).map(str::to_owned),
         }),
     }
 }
 
 /// The roles to assume, in this order: the user's own, and then `role`.
 fn roles(user: Option<&AwsUser>, role: Option<AssumedRole>) -> Vec<AssumedRole> {
-    let of_user = user.and_then(|user| non_empty(user.role_arn.as_ref())).map(plain_role);
+    let of_user = user.and_then(|user| trimmed(user.role_arn.as_ref())).map(plain_role);
     of_user.into_iter().chain(role).collect()
 }

@@ -1,12 +1,11 @@
 //! The private registries of charts that a source or the params name.
 
 use jetway::aws::Login;
-use jetway::{Problems, Secret};
+use jetway::{Problems, Secret, trimmed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::aws::{self, AwsUser, Role};
-use super::text::{non_empty, non_empty_secret};
 
 /// The number of digits of an AWS account.
 const ACCOUNT_DIGITS: usize = 12;
@@ -88,8 +87,8 @@ impl PrivateRegistries {
 impl PrivateRegistry {
     fn rules(&self, place: &str, problems: &mut Problems) {
         let at = |key: &str| format!("{place}.{key}");
-        let (user, password) = (non_empty(self.username.as_ref()), non_empty_secret(self.password.as_ref()));
-        match (&self.ecr, non_empty(self.host.as_ref())) {
+        let (user, password) = (trimmed(self.username.as_ref()), Secret::non_empty(self.password.as_ref()));
+        match (&self.ecr, trimmed(self.host.as_ref())) {
             (Some(_), Some(_)) => problems.add(at("host"), "conflicts with `ecr`; remove one"),
             (None, None) => {
                 problems.add_with_hint(
@@ -141,7 +140,7 @@ impl PrivateRegistry {
                 let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
                 Some(format!("{}.dkr.ecr.{region}.{domain}", account_id.trim()))
             }
-            None => non_empty(self.host.as_ref()).map(str::to_owned),
+            None => trimmed(self.host.as_ref()).map(str::to_owned),
         }
     }
 }

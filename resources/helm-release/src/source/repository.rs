@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 
 use jetway::http::{Url, authority_problem};
-use jetway::{Problems, Secret, address_secrets};
+use jetway::{Problems, Secret, address_secrets, trimmed};
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-use super::text::{non_empty, non_empty_secret};
 
 /// The repository that helm 2 had by default.
 pub(crate) const STABLE: &str = "stable";
@@ -41,7 +39,7 @@ pub struct Repository {
 #[serde(untagged)]
 pub enum StableRepository {
     /// Whether there is one.
-    Wanted(bool),
+    Flag(bool),
     /// Its address.
     Url(String),
 }
@@ -59,8 +57,8 @@ impl<'s> Repositories<'s> {
     /// The repositories that these keys name.
     pub(crate) fn new(listed: &'s [Repository], stable: Option<&'s StableRepository>) -> Self {
         let stable = match stable {
-            None | Some(StableRepository::Wanted(false)) => None,
-            Some(StableRepository::Wanted(true)) => Some(STABLE_URL),
+            None | Some(StableRepository::Flag(false)) => None,
+            Some(StableRepository::Flag(true)) => Some(STABLE_URL),
             Some(StableRepository::Url(url)) => Some(url.trim()).filter(|url| !url.is_empty()),
         };
         Self { listed, stable }
@@ -104,12 +102,12 @@ impl<'s> Repositories<'s> {
                 problems.add(at("name"), format!("another repository has the same name: `{name}`"));
             }
             address_rules(&repository.url, &at("url"), problems);
-            match (non_empty(repository.username.as_ref()), non_empty_secret(repository.password.as_ref())) {
+            match (trimmed(repository.username.as_ref()), Secret::non_empty(repository.password.as_ref())) {
                 (Some(_), None) => problems.add(at("password"), "required with `username`, but missing"),
                 (None, Some(_)) => problems.add(at("username"), "required with `password`, but missing"),
                 _ => {}
             }
-            if let Some(problem) = non_empty(repository.ca_cert.as_ref()).and_then(authority_problem) {
+            if let Some(problem) = trimmed(repository.ca_cert.as_ref()).and_then(authority_problem) {
                 problems.add(at("ca_cert"), problem);
             }
         }

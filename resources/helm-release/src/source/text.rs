@@ -1,18 +1,7 @@
-//! Optional text, secrets and PEM in a request. Empty text counts as absent.
+//! PEM in a request.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jetway::Secret;
-
-/// The trimmed text, unless it is empty.
-pub(crate) fn non_empty(text: Option<&String>) -> Option<&str> {
-    text.map(|text| text.trim()).filter(|text| !text.is_empty())
-}
-
-/// The secret, unless it is empty.
-pub(crate) fn non_empty_secret(secret: Option<&Secret>) -> Option<&Secret> {
-    secret.filter(|secret| !secret.expose().trim().is_empty())
-}
 
 /// PEM text, decoded from base64 if necessary. The error does not quote the text.
 pub(crate) fn pem(text: &str) -> Result<String, String> {

@@ -45,13 +45,17 @@ impl Command {
             if length > 0 {
                 return Ok(());
             }
-            let mut said = Vec::new();
+            let mut messages = Vec::new();
             if let Some(stderr) = stderr {
-                stderr.take(MAX_ERROR_OUTPUT).read_to_end(&mut said).await.context("cannot read a child's output")?;
+                stderr
+                    .take(MAX_ERROR_OUTPUT)
+                    .read_to_end(&mut messages)
+                    .await
+                    .context("cannot read a child's output")?;
             }
             let ended = format!("`{}` ended before it was ready", self.label);
-            let said = last_lines(&String::from_utf8_lossy(&said));
-            Err(if said.is_empty() { anyhow!(ended) } else { anyhow!(said).context(ended) })
+            let messages = last_lines(&String::from_utf8_lossy(&messages));
+            Err(if messages.is_empty() { anyhow!(ended) } else { anyhow!(messages).context(ended) })
         };
         let activity = Activity::default();
         let outcome = tokio::select! {

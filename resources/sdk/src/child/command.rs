@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command as TokioCommand};
 
 use super::finished::Finished;
-use super::output::Shown;
+use super::output::ShownOutput;
 use crate::console::Console;
 use crate::error::{Advise as _, Error, Result};
 use crate::interrupt::Interrupt;
@@ -48,7 +48,7 @@ pub struct Command {
     pub(super) directory: Option<PathBuf>,
     pub(super) input: Vec<u8>,
     pub(super) reply: Vec<u8>,
-    pub(super) stderr: Shown,
+    pub(super) stderr: ShownOutput,
     pub(super) relay_stdout: bool,
     pub(super) shows_all: bool,
     pub(super) silence_limit: Option<(Duration, String)>,
@@ -69,7 +69,7 @@ impl Command {
             directory: None,
             input: Vec::new(),
             reply: Vec::new(),
-            stderr: Shown::Lines,
+            stderr: ShownOutput::Lines,
             relay_stdout: false,
             shows_all: false,
             silence_limit: None,
@@ -141,14 +141,14 @@ impl Command {
     /// `prefix`.
     #[must_use]
     pub fn progress(mut self, prefix: Option<&'static str>) -> Self {
-        self.stderr = Shown::Progress(prefix);
+        self.stderr = ShownOutput::Progress(prefix);
         self
     }
 
     /// Hides the child's standard error. Its last lines are still in the error if the child fails.
     #[must_use]
     pub fn quiet(mut self) -> Self {
-        self.stderr = Shown::Nothing;
+        self.stderr = ShownOutput::Nothing;
         self
     }
 

@@ -44,8 +44,8 @@ impl Finished {
             Some(code) => format!("`{}` ended with exit code {code}", self.label),
             None => format!("`{}` was ended by a signal ({})", self.label, self.status),
         };
-        let said = last_lines(&self.stderr);
-        if said.is_empty() { anyhow!(ended) } else { anyhow!(said).context(ended) }
+        let messages = last_lines(&self.stderr);
+        if messages.is_empty() { anyhow!(ended) } else { anyhow!(messages).context(ended) }
     }
 }
 

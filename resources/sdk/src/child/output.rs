@@ -25,7 +25,7 @@ const MAX_OUTPUT: usize = 256 * 1024 * 1024;
 
 /// Which part of a child's standard error is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum ShownOutput {
     /// Every line.
     Lines,
     /// A progress line every few seconds, and the lines that begin with this text.
@@ -37,23 +37,23 @@ pub(crate) enum Shown {
 /// When the child last wrote something, and whether it has written to standard output.
 pub(crate) struct Activity {
     last: Cell<Instant>,
-    answered: Notify,
+    first_output: Notify,
 }
 
 impl Default for Activity {
     fn default() -> Self {
-        Self { last: Cell::new(Instant::now()), answered: Notify::new() }
+        Self { last: Cell::new(Instant::now()), first_output: Notify::new() }
     }
 }
 
 impl Activity {
-    fn seen(&self) {
+    fn record(&self) {
         self.last.set(Instant::now());
     }
 
     /// Returns as soon as the child has written to its standard output or has closed it.
-    pub(crate) async fn answered(&self) {
-        self.answered.notified().await;
+    pub(crate) async fn first_output(&self) {
+        self.first_output.notified().await;
     }
 
     /// Returns as soon as the child has written nothing for `limit`.
@@ -76,8 +76,8 @@ pub(crate) async fn capture(
 ) -> Result<()> {
     loop {
         let count = pipe.read_buf(captured).await.context("cannot read a child's output")?;
-        activity.seen();
-        activity.answered.notify_one();
+        activity.record();
+        activity.first_output.notify_one();
         if count == 0 {
             return Ok(());
         }
@@ -92,7 +92,7 @@ pub(crate) async fn capture(
 pub(crate) async fn relay(
     mut pipe: impl AsyncRead + Unpin,
     console: &Console,
-    shown: Shown,
+    shown: ShownOutput,
     tail: &mut String,
     activity: &Activity,
 ) -> Result<()> {
@@ -105,9 +105,9 @@ pub(crate) async fn relay(
             return;
         }
         let is_shown = match shown {
-            Shown::Lines => true,
-            Shown::Progress(prefix) => prefix.is_some_and(|prefix| line.starts_with(prefix)),
-            Shown::Nothing => false,
+            ShownOutput::Lines => true,
+            ShownOutput::Progress(prefix) => prefix.is_some_and(|prefix| line.starts_with(prefix)),
+            ShownOutput::Nothing => false,
         };
         if is_shown {
             console.relay(line);
@@ -116,14 +116,14 @@ pub(crate) async fn relay(
     };
     loop {
         let ended = pipe.read_buf(&mut pending).await.context("cannot read a child's output")? == 0;
-        activity.seen();
+        activity.record();
         while let Some(end) = pending.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
             let rest = pending.split_off(end + 1);
             let is_progress = pending.pop() == Some(b'\r') && rest.first() != Some(&b'\n');
             let line = std::mem::replace(&mut pending, rest);
             if !is_progress {
                 line_ended(&line);
-            } else if shown != Shown::Nothing && last_progress.elapsed() >= PROGRESS_PAUSE {
+            } else if shown != ShownOutput::Nothing && last_progress.elapsed() >= PROGRESS_PAUSE {
                 last_progress = Instant::now();
                 console.relay(String::from_utf8_lossy(&line).trim_end());
             }
@@ -171,7 +171,7 @@ mod tests {
         let captured = Captured::default();
         let mut tail = String::new();
         let (console, activity) = (captured.console(), Activity::default());
-        wait(relay(endless.as_slice(), &console, Shown::Lines, &mut tail, &activity)).unwrap();
+        wait(relay(endless.as_slice(), &console, ShownOutput::Lines, &mut tail, &activity)).unwrap();
         let shown = captured.text();
         let longest = shown.lines().map(str::len).max().unwrap();
         // One read may double the pending data.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::command::{Command, RetryRule};
 use super::finished::Finished;
-use super::output::{Activity, Shown, capture, relay};
+use super::output::{Activity, ShownOutput, capture, relay};
 use crate::error::{Advise as _, Error, Interrupted, Result, SilentChild};
 
 /// How long to wait for the output of a child that has ended: a process that it left behind may keep the pipe open.
@@ -64,19 +64,19 @@ impl Running {
                     // failure.
                     let _ = stdin.write_all(&command.input).await;
                     if !command.reply.is_empty() {
-                        activity.answered().await;
+                        activity.first_output().await;
                         let _ = stdin.write_all(&command.reply).await;
                     }
                 }
                 Ok(())
             };
             let console = &command.console;
-            let stderr_shown = if command.shows_all { Shown::Lines } else { command.stderr };
+            let stderr_shown = if command.shows_all { ShownOutput::Lines } else { command.stderr };
             let mut unused = String::new();
             let out = async {
                 match stdout {
                     Some(pipe) if command.relay_stdout => {
-                        relay(pipe, console, Shown::Lines, &mut unused, &activity).await
+                        relay(pipe, console, ShownOutput::Lines, &mut unused, &activity).await
                     }
                     Some(pipe) => capture(pipe, &mut captured, &activity).await,
                     None => Ok(()),

@@ -53,13 +53,13 @@ impl Retry {
 
 /// Whether to retry after a response or a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
+pub enum RetryDecision {
     /// Do not retry: it would fail again, or apply the request twice.
     No,
     /// Retry after a pause by [`Retry`].
-    Paused,
+    AfterPause,
     /// Retry after the time in `Retry-After`.
-    Asked(Duration),
+    After(Duration),
 }
 
 /// Whether a method is idempotent (RFC 9110, section 9.2.2).
@@ -68,16 +68,16 @@ pub(crate) fn is_idempotent(method: &Method) -> bool {
 }
 
 /// Whether to retry after a response. `repeatable` says whether the request may be applied twice.
-pub fn after_answer(status: StatusCode, headers: &HeaderMap, repeatable: bool, now: SystemTime) -> Again {
+pub fn after_response(status: StatusCode, headers: &HeaderMap, repeatable: bool, now: SystemTime) -> RetryDecision {
     let requested = requested_pause(headers, now);
-    let or_paused = requested.map_or(Again::Paused, Again::Asked);
+    let or_paused = requested.map_or(RetryDecision::AfterPause, RetryDecision::After);
     match status {
         StatusCode::TOO_MANY_REQUESTS => or_paused,
         // GitHub answers 403 for its primary and secondary rate limits. A 403 without such a header is final.
-        StatusCode::FORBIDDEN => requested.map_or(Again::No, Again::Asked),
+        StatusCode::FORBIDDEN => requested.map_or(RetryDecision::No, RetryDecision::After),
         StatusCode::SERVICE_UNAVAILABLE if requested.is_some() => or_paused,
         status if repeatable && is_transient(status) => or_paused,
-        _ => Again::No,
+        _ => RetryDecision::No,
     }
 }
 
@@ -127,19 +127,19 @@ mod tests {
     /// Fri, 15 Jan 2027 08:00:00 GMT: 1800000000 seconds.
     const NOW: Duration = Duration::from_hours(500_000);
 
-    fn again(status: u16, repeatable: bool, headers: &[(&'static str, &str)]) -> Again {
+    fn again(status: u16, repeatable: bool, headers: &[(&'static str, &str)]) -> RetryDecision {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        after_answer(StatusCode::from_u16(status).unwrap(), &headers, repeatable, SystemTime::UNIX_EPOCH + NOW)
+        after_response(StatusCode::from_u16(status).unwrap(), &headers, repeatable, SystemTime::UNIX_EPOCH + NOW)
     }
 
-    fn seconds(seconds: u64) -> Again {
-        Again::Asked(Duration::from_secs(seconds))
+    fn seconds(seconds: u64) -> RetryDecision {
+        RetryDecision::After(Duration::from_secs(seconds))
     }
 
     #[test]
     fn retries_any_method_if_the_server_did_not_apply_it() {
         for repeatable in [true, false] {
-            assert_eq!(again(429, repeatable, &[]), Again::Paused);
+            assert_eq!(again(429, repeatable, &[]), RetryDecision::AfterPause);
             assert_eq!(again(429, repeatable, &[("retry-after", "3")]), seconds(3));
             assert_eq!(again(503, repeatable, &[("retry-after", "3")]), seconds(3));
             assert_eq!(again(403, repeatable, &[("retry-after", "3")]), seconds(3));
@@ -149,16 +149,16 @@ mod tests {
     #[test]
     fn retries_transient_statuses_only_if_the_request_is_repeatable() {
         for status in [408, 499, 500, 502, 503, 504, 522] {
-            assert_eq!(again(status, true, &[]), Again::Paused, "{status}");
-            assert_eq!(again(status, false, &[]), Again::No, "{status}");
+            assert_eq!(again(status, true, &[]), RetryDecision::AfterPause, "{status}");
+            assert_eq!(again(status, false, &[]), RetryDecision::No, "{status}");
         }
-        assert_eq!(again(502, false, &[("retry-after", "3")]), Again::No);
+        assert_eq!(again(502, false, &[("retry-after", "3")]), RetryDecision::No);
     }
 
     #[test]
     fn does_not_retry_other_statuses() {
         for status in [200, 302, 400, 401, 403, 404, 409, 410, 412, 501, 505, 520] {
-            assert_eq!(again(status, true, &[]), Again::No, "{status}");
+            assert_eq!(again(status, true, &[]), RetryDecision::No, "{status}");
         }
     }
 
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(again(429, true, &[date, ("date", "Sun, 06 Nov 1994 08:49:30 GMT")]), seconds(7));
         assert_eq!(again(429, true, &[date]), seconds(0));
         assert_eq!(again(429, true, &[("retry-after", "Fri, 15 Jan 2027 08:00:05 GMT")]), seconds(5));
-        assert_eq!(again(429, true, &[("retry-after", "soon")]), Again::Paused);
+        assert_eq!(again(429, true, &[("retry-after", "soon")]), RetryDecision::AfterPause);
     }
 
     #[test]
@@ -176,11 +176,11 @@ mod tests {
         let reset = ("x-ratelimit-reset", "1800000030");
         assert_eq!(again(403, false, &[("x-ratelimit-remaining", "0"), reset]), seconds(31));
         assert_eq!(again(429, false, &[("x-ratelimit-remaining", "0"), reset]), seconds(31));
-        assert_eq!(again(403, false, &[("x-ratelimit-remaining", "12"), reset]), Again::No);
-        assert_eq!(again(403, false, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "x")]), Again::No);
+        assert_eq!(again(403, false, &[("x-ratelimit-remaining", "12"), reset]), RetryDecision::No);
+        assert_eq!(again(403, false, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "x")]), RetryDecision::No);
         assert_eq!(
             again(403, false, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "18446744073709551615")]),
-            Again::No
+            RetryDecision::No
         );
     }
 

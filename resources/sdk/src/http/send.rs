@@ -12,7 +12,7 @@ use super::explain::Limits;
 use super::redirect::{self, RedirectError, Redirects};
 use super::request::HttpRequest;
 use super::response::{HttpResponse, Pace};
-use super::retry::{self, Again, after_answer};
+use super::retry::{self, RetryDecision, after_response};
 use super::transport_error::{TransportError, TransportKind};
 use super::trust::Identity;
 use super::upload::{Activity, Unreadable, Upload};
@@ -34,18 +34,18 @@ impl HttpRequest {
                 Ok(response) if self.is_wanted(&response) => return self.checked(response),
                 Ok(response) => {
                     let (status, headers) = (response.status(), response.headers());
-                    (after_answer(status, headers, self.repeatable, SystemTime::now()), Ok(response))
+                    (after_response(status, headers, self.repeatable, SystemTime::now()), Ok(response))
                 }
                 Err(error) => (self.after_failure(&error), Err(error)),
             };
             let wait = match again {
-                Again::No => return Err(fail(outcome, tries, None).await),
-                Again::Paused => self.retry.pause(tries, retry::random()),
-                Again::Asked(wait) => wait,
+                RetryDecision::No => return Err(fail(outcome, tries, None).await),
+                RetryDecision::AfterPause => self.retry.pause(tries, retry::random()),
+                RetryDecision::After(wait) => wait,
             };
             let too_late = begin.elapsed().saturating_add(wait) > self.retry.total;
             if too_late || tries >= self.retry.tries {
-                let is_requested = matches!(again, Again::Asked(_)) && too_late;
+                let is_requested = matches!(again, RetryDecision::After(_)) && too_late;
                 return Err(fail(outcome, tries, is_requested.then_some((wait, self.retry.total))).await);
             }
             tries += 1;
@@ -152,12 +152,12 @@ impl HttpRequest {
     }
 
     /// Whether to retry after a request that got no complete response.
-    fn after_failure(&self, error: &Error) -> Again {
+    fn after_failure(&self, error: &Error) -> RetryDecision {
         use TransportKind::{Connection, Cut, Name, Stalled};
         match error.downcast_ref::<TransportError>().map(TransportError::kind) {
-            Some(Name | Connection) => Again::Paused,
-            Some(Cut | Stalled) if self.repeatable => Again::Paused,
-            _ => Again::No,
+            Some(Name | Connection) => RetryDecision::AfterPause,
+            Some(Cut | Stalled) if self.repeatable => RetryDecision::AfterPause,
+            _ => RetryDecision::No,
         }
     }
 

@@ -74,9 +74,9 @@ pub struct HttpSettings {
 pub enum Authorities {
     /// Those of `ca_certs` and those of the system.
     #[default]
-    OursAndTheSystems,
+    CaCertsAndSystem,
     /// Only those of `ca_certs`, for a server with its own authority, such as a Kubernetes cluster.
-    Ours,
+    CaCertsOnly,
 }
 
 /// The proxies that requests use.

@@ -176,10 +176,10 @@ mod tests {
         ];
         for error in errors {
             let (_, text, hint) = explain(&error, "`h.example`");
-            let said = format!("{text} {}", hint.unwrap_or_default());
+            let messages = format!("{text} {}", hint.unwrap_or_default());
             let debug =
                 ["{", "[", "Unsupported", "ApplicationVer", "NoCipher", "MissingKey", "InsufficientSec", "General"];
-            assert!(!debug.iter().any(|debug| said.contains(debug)), "{said}");
+            assert!(!debug.iter().any(|debug| messages.contains(debug)), "{messages}");
         }
     }
 }

@@ -53,8 +53,8 @@ pub(super) fn tls(settings: &HttpSettings, environment: &Environment, identity: 
         let name = settings.server_name.as_deref().map(server_name).transpose();
         let name = name.map_err(|problem| anyhow!("the server's name is invalid: {problem}"))?;
         let system = match settings.authorities {
-            Authorities::OursAndTheSystems => Some(environment.trust.clone()),
-            Authorities::Ours => None,
+            Authorities::CaCertsAndSystem => Some(environment.trust.clone()),
+            Authorities::CaCertsOnly => None,
         };
         Arc::new(Trusted::new(provider.clone(), own, system, name))
     };

@@ -78,7 +78,7 @@ impl Activity {
         Self { last: Arc::new(Mutex::new(Instant::now())), sent }
     }
 
-    fn seen(&self, bytes: usize) {
+    fn record(&self, bytes: usize) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if let Some(sent) = &self.sent {
             sent.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -114,7 +114,7 @@ impl AsyncRead for Watched {
         let before = buffer.filled().len();
         let read = self.reader.as_mut().poll_read(context, buffer);
         if read.is_ready() {
-            self.activity.seen(buffer.filled().len() - before);
+            self.activity.record(buffer.filled().len() - before);
         }
         read.map_err(|error| io::Error::other(Unreadable(error)))
     }

@@ -100,10 +100,10 @@ async fn accept_http_settings_in_their_source() {
 async fn end_at_once_on_a_signal_during_a_pause() {
     let server = Server::start([answer("429 Too Many Requests", &[("retry-after", "100")], "")]).await;
     let mut child = fetch("check", &serde_json::json!({ "url": server.url("/") })).start().await;
-    let mut said = [0; 10];
-    child.stderr.as_mut().unwrap().read_exact(&mut said).await.unwrap();
+    let mut messages = [0; 10];
+    child.stderr.as_mut().unwrap().read_exact(&mut messages).await.unwrap();
     let (output, took) = terminated(child).await;
-    let stderr = String::from_utf8_lossy(&said).into_owned() + &text(&output.stderr, &server);
+    let stderr = String::from_utf8_lossy(&messages).into_owned() + &text(&output.stderr, &server);
     assert_eq!(
         stderr,
         "retrying in 100 s: `HEAD http://127.0.0.1:PORT/` answered 429 Too Many Requests\n\
@@ -175,8 +175,8 @@ async fn use_the_proxy_of_the_environment_except_for_no_proxy_and_loopback() {
     let name = format!("http://{}.test/", "a".repeat(64));
     let exception = fetch("check", &serde_json::json!({ "url": name })).env("HTTP_PROXY", &by_proxy);
     let mut child = exception.env("NO_PROXY", "other.example, .test").start().await;
-    let mut said = [0; 7];
-    child.stderr.as_mut().unwrap().read_exact(&mut said).await.unwrap();
+    let mut messages = [0; 7];
+    child.stderr.as_mut().unwrap().read_exact(&mut messages).await.unwrap();
     let (output, _) = terminated(child).await;
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("the name of ") && stderr.contains(" cannot be resolved\n"), "{stderr}");

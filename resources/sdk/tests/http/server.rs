@@ -51,12 +51,12 @@ pub(crate) fn ok(body: &str) -> Act {
 
 /// A request as received.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub(crate) struct ReceivedRequest {
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
 
-impl Seen {
+impl ReceivedRequest {
     pub(crate) fn line(&self) -> &str {
         self.head.lines().next().unwrap()
     }
@@ -72,7 +72,7 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     scheme: &'static str,
     acts: Arc<Mutex<VecDeque<Act>>>,
-    seen: watch::Sender<Vec<Seen>>,
+    seen: watch::Sender<Vec<ReceivedRequest>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -126,7 +126,7 @@ impl Server {
     }
 
     /// The requests so far.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<ReceivedRequest> {
         self.seen.borrow().clone()
     }
 
@@ -138,7 +138,7 @@ impl Server {
 
 async fn one(
     mut connection: impl AsyncRead + AsyncWrite + Unpin,
-    seen: &watch::Sender<Vec<Seen>>,
+    seen: &watch::Sender<Vec<ReceivedRequest>>,
     acts: &Mutex<VecDeque<Act>>,
 ) -> io::Result<()> {
     let Some(mut request) = read_head(&mut connection).await? else { return Ok(()) };
@@ -188,7 +188,7 @@ async fn one(
     }
 }
 
-async fn read_head(connection: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Seen>> {
+async fn read_head(connection: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<ReceivedRequest>> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -198,10 +198,13 @@ async fn read_head(connection: &mut (impl AsyncRead + Unpin)) -> io::Result<Opti
             return Ok(None);
         }
     };
-    Ok(Some(Seen { head: String::from_utf8_lossy(&bytes[..end]).into_owned(), body: bytes.split_off(end + 4) }))
+    Ok(Some(ReceivedRequest {
+        head: String::from_utf8_lossy(&bytes[..end]).into_owned(),
+        body: bytes.split_off(end + 4),
+    }))
 }
 
-async fn read_body(connection: &mut (impl AsyncRead + Unpin), seen: &mut Seen) -> io::Result<()> {
+async fn read_body(connection: &mut (impl AsyncRead + Unpin), seen: &mut ReceivedRequest) -> io::Result<()> {
     let length = seen.header("content-length").map_or(0, |length| length.parse().unwrap());
     while seen.body.len() < length {
         if connection.read_buf(&mut seen.body).await? == 0 {

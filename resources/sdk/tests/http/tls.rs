@@ -86,7 +86,8 @@ async fn may_trust_only_the_given_cas() {
     let (own, other) = (Authority::new("own"), Authority::new("other"));
     let server = Server::start_tls([ok("safe")], own.certify(&["127.0.0.1"]).config()).await;
     let only = |pem: &str| {
-        let settings = HttpSettings { ca_certs: vec![pem.to_owned()], authorities: Authorities::Ours, ..quick() };
+        let settings =
+            HttpSettings { ca_certs: vec![pem.to_owned()], authorities: Authorities::CaCertsOnly, ..quick() };
         Screen::default().context().http(settings).unwrap()
     };
     only(&own.pem).get(server.url("/")).send().await.unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jetway::schemars::{self, JsonSchema};
 use jetway::{
-    Companion, CompanionAnswer, CompanionCall, Context, Parameters, Problems, Resource, Response, Result, Secret,
+    Companion, CompanionCall, CompanionOutcome, Context, Parameters, Problems, Resource, Response, Result, Secret,
     anyhow,
 };
 use serde::{Deserialize, Serialize, Serializer};
@@ -233,9 +233,9 @@ impl Source {
 /// A companion that prints the token.
 const TELLER: Companion = Companion { name: "counter-teller", run: tell };
 
-fn tell(call: &CompanionCall) -> Result<CompanionAnswer> {
+fn tell(call: &CompanionCall) -> Result<CompanionOutcome> {
     let token = std::fs::read_to_string(call.directory.join("token"))?;
-    Ok(CompanionAnswer::Print(format!("{token} for {:?}", call.arguments).into_bytes()))
+    Ok(CompanionOutcome::Print(format!("{token} for {:?}", call.arguments).into_bytes()))
 }
 
 impl Resource for Counter {

@@ -105,7 +105,7 @@ impl Run {
             let _ = stdin.take().unwrap().write_all(&self.input);
         }
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        Running { child, stdin, stderr, said: String::new(), temporary: self.temporary }
+        Running { child, stdin, stderr, messages: String::new(), temporary: self.temporary }
     }
 }
 
@@ -114,7 +114,7 @@ pub(crate) struct Running {
     child: Child,
     stdin: Option<std::process::ChildStdin>,
     stderr: BufReader<std::process::ChildStderr>,
-    said: String,
+    messages: String,
     temporary: Option<TempDir>,
 }
 
@@ -127,8 +127,8 @@ impl Running {
     pub(crate) fn line(&mut self, beginning: &str) -> String {
         loop {
             let mut line = String::new();
-            assert!(self.stderr.read_line(&mut line).unwrap() > 0, "`{beginning}` is not in: {}", self.said);
-            self.said.push_str(&line);
+            assert!(self.stderr.read_line(&mut line).unwrap() > 0, "`{beginning}` is not in: {}", self.messages);
+            self.messages.push_str(&line);
             if let Some(rest) = line.strip_prefix(beginning) {
                 return rest.trim_end().to_owned();
             }
@@ -161,10 +161,10 @@ impl Running {
         if let Some(mut pipe) = self.child.stdout.take() {
             pipe.read_to_string(&mut stdout).unwrap();
         }
-        self.stderr.read_to_string(&mut self.said).unwrap();
+        self.stderr.read_to_string(&mut self.messages).unwrap();
         let code = self.child.wait().unwrap().code();
         let leftovers = self.temporary.as_ref().map_or_else(Vec::new, |directory| entries(directory.path()));
-        Outcome { code, stdout, stderr: std::mem::take(&mut self.said), leftovers }
+        Outcome { code, stdout, stderr: std::mem::take(&mut self.messages), leftovers }
     }
 }
 

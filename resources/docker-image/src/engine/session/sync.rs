@@ -18,7 +18,7 @@ use crate::engine::session::call::{Calls, Sender, Status};
 use crate::engine::session::offer::{Directory, Offer};
 use crate::files::attributes;
 use crate::files::ignore::Patterns;
-use crate::files::walk::{Found, Selection, Walk, named};
+use crate::files::walk::{ContextEntry, Selection, Walk, named};
 
 /// The packet types.
 const STAT: u64 = 0;
@@ -134,7 +134,7 @@ impl Transfer {
         // A thread of its own reads the directories, a little ahead of the sender.
         let walk = tokio::task::spawn_blocking(move || {
             for entry in Walk::new(&root, selection)? {
-                let Found { path, metadata } = entry?;
+                let ContextEntry { path, metadata } = entry?;
                 if metadata.file_type().is_socket() {
                     continue;
                 }

@@ -2,12 +2,11 @@
 
 use anyhow::anyhow;
 use jetway::http::ClientCertificate;
-use jetway::{Advise as _, Error, Result, Secret};
+use jetway::{Advise as _, Error, Result, Secret, trimmed};
 
 use super::super::connection::{Token, User};
 use super::super::impersonation::Impersonation;
 use crate::source::kubeconfig::{UserEntry, decode_base64};
-use crate::source::text::non_empty;
 
 /// The known keys of a user.
 pub(super) const KEYS: [&str; 15] = [
@@ -34,11 +33,11 @@ impl UserEntry {
         let token = self.token.as_ref().filter(|token| !token.expose().trim().is_empty());
         if token.is_none() {
             self.refuse_programs()?;
-            if non_empty(self.token_file.as_ref()).is_some() {
+            if trimmed(self.token_file.as_ref()).is_some() {
                 return Err(names_local_file("tokenFile"));
             }
         }
-        let password = match (non_empty(self.username.as_ref()), self.password.as_ref()) {
+        let password = match (trimmed(self.username.as_ref()), self.password.as_ref()) {
             _ if token.is_some() => None,
             (None, None) => None,
             (None, Some(password)) if password.is_empty() => None,
@@ -57,12 +56,12 @@ impl UserEntry {
     }
 
     fn certificate(&self) -> Result<Option<ClientCertificate>> {
-        let certificate = non_empty(self.client_certificate_data.as_ref());
+        let certificate = trimmed(self.client_certificate_data.as_ref());
         let key = self.client_key_data.as_ref().filter(|key| !key.expose().trim().is_empty());
-        if certificate.is_none() && non_empty(self.client_certificate.as_ref()).is_some() {
+        if certificate.is_none() && trimmed(self.client_certificate.as_ref()).is_some() {
             return Err(names_local_file("client-certificate"));
         }
-        if key.is_none() && non_empty(self.client_key.as_ref()).is_some() {
+        if key.is_none() && trimmed(self.client_key.as_ref()).is_some() {
             return Err(names_local_file("client-key"));
         }
         match (certificate, key) {
@@ -83,8 +82,8 @@ impl UserEntry {
     fn impersonation(&self) -> Result<Impersonation> {
         let extra = self.as_user_extra.iter().flatten();
         let impersonation = Impersonation {
-            user: non_empty(self.r#as.as_ref()).map(str::to_owned),
-            uid: non_empty(self.as_uid.as_ref()).map(str::to_owned),
+            user: trimmed(self.r#as.as_ref()).map(str::to_owned),
+            uid: trimmed(self.as_uid.as_ref()).map(str::to_owned),
             groups: self.as_groups.clone().unwrap_or_default(),
             extra: extra.map(|(key, values)| (key.clone(), values.clone().unwrap_or_default())).collect(),
         };

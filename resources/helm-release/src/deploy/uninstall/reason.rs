@@ -59,11 +59,11 @@ mod tests {
         let four = "level=DEBUG msg=\"uninstall: deleting release\" name=a4\n\
                     level=DEBUG msg=\"uninstall: Failed to delete release\" error=\"[no matches for kind \\\"Gadget\\\"\\nensure CRDs are installed first]\"\n\
                     Error: failed to delete release: a4\n";
-        for (said, name) in [(three, "a3"), (four, "a4")] {
+        for (messages, name) in [(three, "a3"), (four, "a4")] {
             let expected = format!(
                 "Error: failed to delete release: {name}\n[no matches for kind \"Gadget\"\nensure CRDs are installed first]"
             );
-            assert_eq!(without_debug_output(said), expected);
+            assert_eq!(without_debug_output(messages), expected);
         }
         assert_eq!(without_debug_output("warning: a\nError: b\n"), "warning: a\nError: b");
     }

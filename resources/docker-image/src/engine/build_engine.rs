@@ -14,13 +14,13 @@ use crate::source::engine_address::Address;
 use crate::source::shapes::{CaCertificate, Insecure};
 
 /// An engine, and what must be stopped after its use.
-pub(crate) struct Found {
+pub(crate) struct BuildEngine {
     pub(crate) engine: Engine,
     daemon: Option<Daemon>,
     tunnel: Option<Service>,
 }
 
-impl Found {
+impl BuildEngine {
     /// Connects to the engine, or starts one. `registries` are those that it will contact.
     pub(crate) async fn find(
         context: &Context,

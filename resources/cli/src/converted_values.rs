@@ -9,7 +9,7 @@ use crate::node::{Content, Entry, Node, Origin};
 use crate::position::Position;
 
 /// Returns the words in `node` that Concourse alters where `schema` expects text: position, path and message of each.
-pub(crate) fn altered(schema: &Value, node: &Node) -> Vec<(Position, String, String)> {
+pub(crate) fn converted_values(schema: &Value, node: &Node) -> Vec<(Position, String, String)> {
     let mut reader = Reader { root: schema, found: Vec::new() };
     reader.value(&[schema], node, "", Visibility::Shown);
     reader.found
@@ -104,7 +104,7 @@ mod tests {
         let document = load(source.as_bytes()).unwrap();
         let schema = catalogue().types()[0].schema(Part::Source);
         let shown = |(position, path, message): (Position, String, String)| format!("{position} {path} {message}");
-        altered(&schema, &document.root).into_iter().map(shown).collect()
+        converted_values(&schema, &document.root).into_iter().map(shown).collect()
     }
 
     #[test]

@@ -4,22 +4,22 @@ use jetway_tests::registry::image::{Compression, Image};
 use jetway_tests::registry::memory::{Memory, error};
 use jetway_tests::registry::tar::Tar;
 use jetway_tests::scratch;
-use jetway_tests::stand_in::{Answer, Asked, Fault};
+use jetway_tests::stand_in::{Fault, RecordedRequest, Response};
 use serde_json::{Value, json};
 
-use crate::support::{check, get, put, read, said, tags};
+use crate::support::{check, get, messages, put, read, tags};
 
 fn image(content: &str) -> Image {
     Image::of_archives(&json!({}), &[Tar::new().file("a", 0o644, content.as_bytes()).finish()], Compression::Gzip)
 }
 
 /// The response of a correct registry with one image, changed by `change`.
-fn changed(asked: &Asked, image: &Image, change: impl Fn(Answer) -> Answer) -> Option<Answer> {
-    let is_read = ["GET", "HEAD"].contains(&asked.method.as_str());
-    let reference = asked.path().rsplit('/').next().unwrap_or_default();
+fn changed(request: &RecordedRequest, image: &Image, change: impl Fn(Response) -> Response) -> Option<Response> {
+    let is_read = ["GET", "HEAD"].contains(&request.method.as_str());
+    let reference = request.path().rsplit('/').next().unwrap_or_default();
     let is_meant = ["latest", &image.manifest.digest].contains(&reference)
         || image.layers.iter().chain([&image.config]).any(|blob| blob.digest == reference);
-    (is_read && is_meant).then(|| change(jetway_tests::registry::hand_made::answer(image, asked)))
+    (is_read && is_meant).then(|| change(jetway_tests::registry::hand_made::answer(image, request)))
 }
 
 fn source(registry: &Memory) -> Value {
@@ -48,14 +48,14 @@ fn every_verb_works(registry: &Memory, image: &Image, case: &str) {
 #[test]
 fn reads_bodies_without_a_length() {
     for (case, framed) in [
-        ("chunked", Answer::chunked as fn(Answer) -> Answer),
-        ("until close", Answer::until_close as fn(Answer) -> Answer),
+        ("chunked", Response::chunked as fn(Response) -> Response),
+        ("until close", Response::until_close as fn(Response) -> Response),
     ] {
         let (registry, image) = (Memory::start(), image("x"));
         registry.hold(&image, "team/app", "latest");
         let held = image.clone();
-        registry.twist(move |asked| {
-            changed(asked, &held, |mut answer| {
+        registry.twist(move |request| {
+            changed(request, &held, |mut answer| {
                 answer.headers.retain(|(name, _)| name != "Docker-Content-Digest");
                 framed(answer)
             })
@@ -81,8 +81,8 @@ fn ignores_digest_headers_without_an_algorithm() {
     let (registry, image) = (Memory::start(), image("x"));
     registry.hold(&image, "team/app", "latest");
     let held = image.clone();
-    registry.twist(move |asked| {
-        changed(asked, &held, |mut answer| {
+    registry.twist(move |request| {
+        changed(request, &held, |mut answer| {
             for (name, value) in &mut answer.headers {
                 if name.as_str() == "Docker-Content-Digest" {
                     *value = value.replace("sha256:", "");
@@ -100,14 +100,14 @@ fn ignores_digest_headers_of_another_manifest() {
     let (registry, image) = (Memory::start(), image("x"));
     registry.hold(&image, "team/app", "latest");
     let held = image.clone();
-    registry.twist(move |asked| {
-        if asked.path().ends_with("/tags/list") {
-            return Some(Answer::json(200, &json!({ "name": "team/app", "tags": ["latest"] })));
+    registry.twist(move |request| {
+        if request.path().ends_with("/tags/list") {
+            return Some(Response::json(200, &json!({ "name": "team/app", "tags": ["latest"] })));
         }
-        let is_by_tag = asked.method == "GET" && asked.path().ends_with("/latest");
+        let is_by_tag = request.method == "GET" && request.path().ends_with("/latest");
         is_by_tag.then(|| {
             let wrong = format!("sha256:{}", "e".repeat(64));
-            Answer::bytes(200, &held.manifest.media_type, held.manifest.bytes.clone())
+            Response::bytes(200, &held.manifest.media_type, held.manifest.bytes.clone())
                 .with("Docker-Content-Digest", &wrong)
         })
     });
@@ -126,15 +126,15 @@ fn ignores_digest_headers_of_another_manifest() {
 #[test]
 fn corrects_or_reports_upload_url_without_port() {
     let registry = Memory::start();
-    registry.twist(|asked| {
-        let is_start = asked.method == "POST" && asked.path().ends_with("/blobs/uploads/");
-        is_start.then(|| Answer::text(202, "").with("Location", "http://127.0.0.1/v2/team/app/blobs/uploads/0"))
+    registry.twist(|request| {
+        let is_start = request.method == "POST" && request.path().ends_with("/blobs/uploads/");
+        is_start.then(|| Response::text(202, "").with("Location", "http://127.0.0.1/v2/team/app/blobs/uploads/0"))
     });
     let inputs = scratch::directory();
     image("x").write_layout(&inputs.path().join("layout"));
     let outcome = put("registry-image", &source(&registry), &json!({ "image": "layout" }), inputs.path());
     outcome.failed();
-    assert!(said(&outcome).contains("http://127.0.0.1/v2/team/app/blobs/uploads/0"), "{}", said(&outcome));
+    assert!(messages(&outcome).contains("http://127.0.0.1/v2/team/app/blobs/uploads/0"), "{}", messages(&outcome));
     assert!(outcome.elapsed < std::time::Duration::from_secs(40), "{:?}", outcome.elapsed);
 }
 
@@ -142,9 +142,9 @@ fn corrects_or_reports_upload_url_without_port() {
 fn sends_credentials_only_for_writes_to_a_public_registry() {
     let (registry, image) = (Memory::start(), image("x"));
     registry.hold(&image, "team/app", "latest");
-    registry.twist(|asked| {
-        let is_write = !["GET", "HEAD"].contains(&asked.method.as_str());
-        (is_write && asked.header("authorization").is_none())
+    registry.twist(|request| {
+        let is_write = !["GET", "HEAD"].contains(&request.method.as_str());
+        (is_write && request.header("authorization").is_none())
             .then(|| error(401, "UNAUTHORIZED").with("WWW-Authenticate", "Basic realm=\"x\""))
     });
     let mut source = source(&registry);
@@ -152,11 +152,11 @@ fn sends_credentials_only_for_writes_to_a_public_registry() {
     let version = json!({ "tag": "latest", "digest": image.manifest.digest });
     assert_eq!(check("registry-image", &source, None).json(), json!([version]));
     get("registry-image", &source, &version, json!({}), scratch::directory().path()).succeeded();
-    assert!(registry.server().asked().iter().all(|asked| asked.header("authorization").is_none()));
+    assert!(registry.server().recorded_requests().iter().all(|request| request.header("authorization").is_none()));
     let inputs = scratch::directory();
     self::image("y").write_layout(&inputs.path().join("layout"));
     put("registry-image", &source, &json!({ "image": "layout" }), inputs.path()).succeeded();
-    assert!(registry.server().asked().iter().any(|asked| asked.header("authorization").is_some()));
+    assert!(registry.server().recorded_requests().iter().any(|request| request.header("authorization").is_some()));
 }
 
 #[test]
@@ -171,21 +171,21 @@ fn accepts_registry_at_an_ipv6_address() {
 #[test]
 fn retries_token_request_after_429() {
     for refusal in [
-        Answer::text(429, "slow down").with("Retry-After", "1"),
-        Answer::text(503, "busy").with("Retry-After", "1"),
-        Answer::text(503, "busy"),
-        Answer::text(429, "slow down"),
+        Response::text(429, "slow down").with("Retry-After", "1"),
+        Response::text(503, "busy").with("Retry-After", "1"),
+        Response::text(503, "busy"),
+        Response::text(429, "slow down"),
     ] {
         let (registry, image) = (Memory::start(), image("x"));
         registry.hold(&image, "team/app", "latest");
         let (is_first, case) = (std::sync::atomic::AtomicBool::new(true), format!("{refusal:?}"));
-        registry.twist(move |asked| {
-            if asked.path() == "/token" {
+        registry.twist(move |request| {
+            if request.path() == "/token" {
                 let is_first = is_first.swap(false, std::sync::atomic::Ordering::SeqCst);
-                let token = || Answer::json(200, &json!({ "token": "t0ken" }));
+                let token = || Response::json(200, &json!({ "token": "t0ken" }));
                 return Some(if is_first { refusal.clone() } else { token() });
             }
-            (asked.header("authorization") != Some("Bearer t0ken"))
+            (request.header("authorization") != Some("Bearer t0ken"))
                 .then(|| error(401, "UNAUTHORIZED").with("WWW-Authenticate", "Bearer realm=\"/token\",service=\"x\""))
         });
         assert_eq!(tags(&check("registry-image", &source(&registry), None)), ["latest"], "{case}");

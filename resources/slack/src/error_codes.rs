@@ -1,7 +1,7 @@
 //! Slack's error codes, and what they mean for a pipeline's author.
 
 /// Explains an error code of the Web API or of a webhook, if it is known.
-pub(crate) fn of(code: &str) -> Option<&'static str> {
+pub(crate) fn explanation(code: &str) -> Option<&'static str> {
     let index = MEANINGS.binary_search_by_key(&code, |(known, _)| known).ok()?;
     MEANINGS.get(index).map(|(_, meaning)| *meaning)
 }
@@ -78,8 +78,8 @@ mod tests {
     fn finds_every_error_code() {
         assert!(MEANINGS.is_sorted());
         for (code, meaning) in MEANINGS {
-            assert_eq!(of(code), Some(meaning));
+            assert_eq!(explanation(code), Some(meaning));
         }
-        assert_eq!(of("something_else"), None);
+        assert_eq!(explanation("something_else"), None);
     }
 }

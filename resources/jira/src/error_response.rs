@@ -9,12 +9,12 @@ use crate::source::Api;
 
 /// An error response from Jira.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct ErrorResponse {
     pub(crate) status: StatusCode,
     text: String,
 }
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for ErrorResponse {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.text)
     }
@@ -32,26 +32,26 @@ pub(crate) fn login_hint(api: Api) -> &'static str {
 pub(crate) fn explain(error: Error, api: Api) -> Error {
     let Some(answer) = error.downcast_ref::<StatusError>() else { return error };
     let (status, text) = (answer.status(), answer.to_string());
-    let said = answer.json::<Value>().as_ref().and_then(words);
+    let messages = answer.json::<Value>().as_ref().and_then(words);
     let mut causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-    if let Some(said) = &said {
+    if let Some(messages) = &messages {
         // The last cause is the raw body.
         causes.pop();
-        causes.push(said.clone());
+        causes.push(messages.clone());
     }
-    let hint = hint(answer, api, said.as_deref().unwrap_or_default());
+    let hint = hint(answer, api, messages.as_deref().unwrap_or_default());
     let innermost = anyhow!(causes.pop().unwrap_or_else(|| text.clone()));
     let inner = causes.into_iter().rev().fold(innermost, Error::context);
     let inner = match hint {
         Some(hint) => inner.hint(hint),
         None => inner,
     };
-    inner.context(Refused { status, text })
+    inner.context(ErrorResponse { status, text })
 }
 
 /// The status of Jira's error response, if the error contains one.
 pub(crate) fn status_of(error: &Error) -> Option<StatusCode> {
-    error.downcast_ref::<Refused>().map(|refused| refused.status)
+    error.downcast_ref::<ErrorResponse>().map(|refused| refused.status)
 }
 
 /// Whether Jira may have applied the request that failed with this error.
@@ -67,21 +67,21 @@ pub(crate) fn may_be_applied(error: &Error) -> bool {
 fn words(body: &Value) -> Option<String> {
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let texts = body.get("errorMessages").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let mut said: Vec<String> = texts.map(one_line).collect();
+    let mut messages: Vec<String> = texts.map(one_line).collect();
     for (field, problem) in body.get("errors").and_then(Value::as_object).into_iter().flatten() {
         if let Some(text) = problem.as_str() {
-            said.push(format!("`{field}`: {}", one_line(text)));
+            messages.push(format!("`{field}`: {}", one_line(text)));
         }
     }
     for key in ["message", "error", "errorMessage"] {
-        said.extend(body.get(key).and_then(Value::as_str).map(one_line));
+        messages.extend(body.get(key).and_then(Value::as_str).map(one_line));
     }
-    let said = said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
-    let said: String = said.chars().filter(|character| !character.is_control()).take(1000).collect();
-    (!said.is_empty()).then_some(said)
+    let messages = messages.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+    let messages: String = messages.chars().filter(|character| !character.is_control()).take(1000).collect();
+    (!messages.is_empty()).then_some(messages)
 }
 
-fn hint(answer: &StatusError, api: Api, said: &str) -> Option<&'static str> {
+fn hint(answer: &StatusError, api: Api, messages: &str) -> Option<&'static str> {
     let reason = |word: &str| {
         let values = answer.headers().get_all("x-seraph-loginreason").iter();
         values.filter_map(|value| value.to_str().ok()).any(|value| value.contains(word))
@@ -97,7 +97,7 @@ fn hint(answer: &StatusError, api: Api, said: &str) -> Option<&'static str> {
              has one",
         ),
         StatusCode::GONE => Some("this Jira uses the other API; set `api` to `cloud` or `data_center`"),
-        StatusCode::BAD_REQUEST if said.contains("JQL") || said.contains("for the field") => {
+        StatusCode::BAD_REQUEST if messages.contains("JQL") || messages.contains("for the field") => {
             Some("try the query in Jira's issue search; `status` must be a status of the project's workflow")
         }
         _ => None,
