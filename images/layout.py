@@ -200,8 +200,11 @@ def referrer(directory, subject, kind, path):
     layout = Layout(directory)
     with open(path, "rb") as file:
         content = file.read()
-    # An envelope is verified by its own signature. cosign wants its annotation none the less, and reads the kind of statement in another.
-    annotations = {} if kind == "sbom" else {"dev.cosignproject.cosign/signature": "", "predicateType": PROVENANCE}
+    # `oras pull` names the file by its title.
+    annotations = {"org.opencontainers.image.title": os.path.basename(path)}
+    if kind == "provenance":
+        # cosign verifies the signature of the envelope, but requires this annotation. It filters statements by the other one.
+        annotations |= {"dev.cosignproject.cosign/signature": "", "predicateType": PROVENANCE}
     layer = layout.add(media_type, content, annotations=annotations)
     config = {"architecture": "", "os": "", "config": {}, "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}}
     of = {key: value for key, value in root_of(subject).items() if key in ("mediaType", "digest", "size")}

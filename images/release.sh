@@ -233,8 +233,8 @@ make_index() {
     "version=$version" "type=$kind" "platforms=$(printf 'linux/%s ' "${platforms[@]}")" "compilers=$compilers" \
     "source=$source" "commit=$commit" "lock=$(sha256sum <Cargo.lock | cut -d ' ' -f 1)" "builder=${JETWAY_BUILDER:-urn:jetway:builder:local}"
   if [ -n "$key" ]; then
-    images/layout.py envelope "$work/envelope" "$output/provenance/jetway-$kind.json" "$key"
-    images/layout.py referrer "$output/referrers/$kind-provenance" "$output/layouts/$kind" provenance "$work/envelope"
+    images/layout.py envelope "$work/jetway-$kind.intoto.json" "$output/provenance/jetway-$kind.json" "$key"
+    images/layout.py referrer "$output/referrers/$kind-provenance" "$output/layouts/$kind" provenance "$work/jetway-$kind.intoto.json"
   fi
 }
 

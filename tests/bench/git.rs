@@ -211,17 +211,12 @@ impl Bench {
         vec![
             self.raw("git clone --depth 1", |bench| bench.clone(&["--depth", "1"])),
             self.get("get, depth 1", "git clone --depth 1", 1.25, shallow),
-            self.raw("git fetch and checkout of a commit 2,000 back", |bench| {
-                let path = bench.fresh_path();
-                let mut command = bench.git(bench.directory.path());
-                command.env("URL", &bench.url).env("COMMIT", &bench.long_ago).env("PLACE", path);
-                in_shell(
-                    &command,
-                    "git init --quiet \"$PLACE\" && cd \"$PLACE\" && git fetch --quiet --depth 1 \"$URL\" \"$COMMIT\" \
-                     && git checkout --quiet --detach FETCH_HEAD",
-                )
+            self.raw("git fetch and checkout of a commit 2,000 back", |bench| bench.fetch_and_check_out("")),
+            // A get fetches the tip of the branch, too, for `origin/main`.
+            self.raw("the same, with the tip for origin/main", |bench| {
+                bench.fetch_and_check_out("main:refs/remotes/origin/main")
             }),
-            self.get("get, depth 1, 2,000 back", "git fetch and checkout of a commit 2,000 back", 1.3, old),
+            self.get("get, depth 1, 2,000 back", "the same, with the tip for origin/main", 1.15, old),
             self.raw("git clone --single-branch", |bench| bench.clone(&["--no-tags"])),
             self.get("get, whole", "git clone --single-branch", 1.1, whole),
         ]
@@ -288,6 +283,18 @@ impl Bench {
             std::fs::create_dir(&destination).expect("create a destination");
             bench.run(&Verb::get("git").dir(destination), &request, Container::new())
         })
+    }
+
+    /// Fetches the commit 2,000 back and a refspec, which may be empty, and checks the commit out.
+    fn fetch_and_check_out(&self, refspec: &str) -> Command {
+        let path = self.fresh_path();
+        let mut command = self.git(self.directory.path());
+        command.env("URL", &self.url).env("COMMIT", &self.long_ago).env("PLACE", path).env("REFSPEC", refspec);
+        in_shell(
+            &command,
+            "git init --quiet \"$PLACE\" && cd \"$PLACE\" && git fetch --quiet --depth 1 \"$URL\" $COMMIT $REFSPEC \
+             && git checkout --quiet --detach \"$COMMIT\"",
+        )
     }
 
     fn clone(&self, options: &[&str]) -> Command {

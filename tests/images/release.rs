@@ -1,6 +1,6 @@
 //! A release, end to end: `images/release.sh` makes it for two architectures and pushes it to a registry on loopback.
 //!
-//! crane and OpenSSL judge what arrives there. A whole release, with every type, its binaries and Debian's systems, is `make release`.
+//! crane, cosign, oras and OpenSSL judge what arrives there. A whole release, with every type, its binaries and Debian's systems, is `make release`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -168,6 +168,72 @@ fn dry_run_sends_nothing_and_push_sends_the_same_images_signed_with_what_belongs
     assert_eq!(metadata, expected);
     let member = ["--to-stdout", "./usr/local/bin/jetway-slack"];
     assert_eq!(run(Command::new("tar").arg("-xzf").arg(bundle.join("rootfs.tgz")).args(member)), "arm64");
+}
+
+#[test]
+fn cosign_verifies_a_release_and_oras_finds_what_belongs_to_it() {
+    let needed = [
+        Layer::Program("openssl"),
+        Layer::Program("docker-registry"),
+        Layer::Counterpart("oras"),
+        Layer::Counterpart("cosign"),
+    ];
+    if !needed.into_iter().all(layer::require) {
+        return;
+    }
+    let (registry, tree, directory) = (Registry::start(), releasable_tree(), scratch::directory());
+    let path = |name: &str| directory.path().join(name);
+    let key = make_key(directory.path());
+    for architecture in ["amd64", "arm64"] {
+        fs::create_dir_all(path("binaries").join(architecture)).unwrap();
+        fs::write(path("binaries").join(architecture).join("jetway-slack"), architecture).unwrap();
+    }
+    let mut release = release(tree.path(), &registry, VERSION, &path("release"));
+    release.env("JETWAY_RELEASE_BINARIES", path("binaries")).env("JETWAY_SIGNING_KEY", &key).env("PUSH", "1");
+    run(release.env("JETWAY_PUT", binaries::resource("registry-image")));
+    let digests = file(&path("release/digests"));
+    let digest = digests.trim().strip_prefix("slack ").unwrap();
+    let repository = registry.repository("org/jetway-slack");
+    let index = format!("{repository}@{digest}");
+    let cosign = |arguments: &[&str], name: &str| {
+        let mut command = Command::new(counterparts::program("cosign"));
+        command.args(arguments).args([
+            "--key",
+            "key.pub",
+            "--insecure-ignore-tlog=true",
+            "--allow-http-registry",
+            name,
+        ]);
+        run(command.current_dir(directory.path()).env("HOME", directory.path()))
+    };
+    cosign(&["verify"], &index);
+    let attested = cosign(&["verify-attestation", "--type", "https://slsa.dev/provenance/v1"], &index);
+    let envelope = parse(attested.lines().last().unwrap());
+    let statement = parse(&String::from_utf8(STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap()).unwrap());
+    assert_eq!(statement["subject"][0]["digest"]["sha256"], digest.trim_start_matches("sha256:"));
+
+    let oras = |arguments: &[&str]| {
+        let mut command = Command::new(counterparts::program("oras"));
+        run(command.args(arguments).arg("--plain-http").current_dir(directory.path()).env("HOME", directory.path()))
+    };
+    let referrers = |name: &str| {
+        let found = parse(&oras(&["discover", "--format", "json", name]));
+        let found = found["referrers"].as_array().or_else(|| found["manifests"].as_array()).unwrap().clone();
+        found.into_iter().map(|one| (one["artifactType"].clone(), one["digest"].as_str().unwrap().to_owned()))
+    };
+    let of_index: Vec<Value> = referrers(&index).map(|(kind, _)| kind).collect();
+    assert_eq!(of_index, ["application/vnd.in-toto+json"]);
+    let images = parse(&oras(&["manifest", "fetch", &index]))["manifests"].as_array().unwrap().clone();
+    for (image, architecture) in images.iter().zip(["amd64", "arm64"]) {
+        let image = format!("{repository}@{}", image["digest"].as_str().unwrap());
+        cosign(&["verify"], &image);
+        let bills: Vec<(Value, String)> = referrers(&image).collect();
+        let [(kind, bill)] = bills.as_slice() else { panic!("{bills:?}") };
+        assert_eq!(kind, "application/vnd.cyclonedx+json");
+        oras(&["pull", &format!("{repository}@{bill}")]);
+        let bill = parse(&file(&path(&format!("jetway-slack-{VERSION}-linux-{architecture}.cdx.json"))));
+        assert_eq!(bill["bomFormat"], "CycloneDX", "{architecture}");
+    }
 }
 
 #[test]

@@ -4,12 +4,14 @@
 //! checks fetched. Checks do not depend on the cache: a damaged cache (after a killed check) is recreated, and a cache
 //! that another process uses is ignored.
 
-use std::collections::{BTreeMap, HashSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use anyhow::Context as _;
 use git2::{ObjectFormat, OdbLookupFlags, Oid, Repository, RepositoryInitOptions};
@@ -111,6 +113,8 @@ const FILTER: &str = "jetway.filter";
 pub(crate) struct RepositoryCache {
     path: PathBuf,
     repository: Repository,
+    /// The parents of the commits that were read. A search walks the same commits several times.
+    parents: RefCell<HashMap<Oid, Rc<[Oid]>>>,
     filter: Filter,
     reused: bool,
     /// Whether the repository was recreated for the server's object format.
@@ -139,10 +143,26 @@ impl RepositoryCache {
         let is_usable = |repository: &Repository| format.is_none_or(|format| format == repository.object_format());
         if let Some(repository) = open_complete(&path).filter(is_usable) {
             let filter = accepted_filter(&repository).unwrap_or(objects.filter());
-            return Ok(Self { path, repository, filter, reused: true, was_reformatted: false, _lock: lock });
+            return Ok(Self {
+                path,
+                repository,
+                parents: RefCell::default(),
+                filter,
+                reused: true,
+                was_reformatted: false,
+                _lock: lock,
+            });
         }
         let repository = create_repository(&path, remote, format.unwrap_or(ObjectFormat::Sha1))?;
-        Ok(Self { path, repository, filter: objects.filter(), reused: false, was_reformatted: false, _lock: lock })
+        Ok(Self {
+            path,
+            repository,
+            parents: RefCell::default(),
+            filter: objects.filter(),
+            reused: false,
+            was_reformatted: false,
+            _lock: lock,
+        })
     }
 
     /// Recreates the repository after an error that a fresh repository or a weaker filter may avoid; returns whether to
@@ -219,6 +239,16 @@ impl RepositoryCache {
     /// Whether the repository has the commit.
     pub(crate) fn has(&self, commit: Oid) -> bool {
         self.repository.odb().is_ok_and(|odb| odb.exists(commit))
+    }
+
+    /// The parents that the commit object names. libgit2 hides parents beyond the shallow boundary.
+    pub(crate) fn parents(&self, commit: Oid) -> Result<Rc<[Oid]>> {
+        if let Some(parents) = self.parents.borrow().get(&commit) {
+            return Ok(Rc::clone(parents));
+        }
+        let parents: Rc<[Oid]> = raw_commit::parents(&self.repository, commit)?.into();
+        self.parents.borrow_mut().insert(commit, Rc::clone(&parents));
+        Ok(parents)
     }
 
     /// The objects that the repository lacks.

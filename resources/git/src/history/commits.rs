@@ -358,7 +358,7 @@ impl<'g> History<'g> {
             if is_end(next) {
                 return Ok(Chain { commits, end: ChainEnd::Reached(next) });
             }
-            let parents = self.parents(next)?;
+            let parents = self.cache.parents(next)?;
             commits.push(next);
             match parents.first() {
                 None => return Ok(Chain { commits, end: ChainEnd::Root }),
@@ -380,16 +380,11 @@ impl<'g> History<'g> {
                 if boundary.contains(&commit) {
                     walk.is_cut = true;
                 } else {
-                    pending.extend(self.parents(commit)?);
+                    pending.extend(self.cache.parents(commit)?.iter());
                 }
             }
         }
         Ok(walk)
-    }
-
-    /// The parents that the commit object names. libgit2 hides parents beyond the shallow boundary.
-    fn parents(&self, commit: Oid) -> Result<Vec<Oid>> {
-        raw_commit::parents(self.cache.repository(), commit)
     }
 
     fn window(&self, depth: usize) -> FetchDepth {
@@ -407,7 +402,7 @@ impl<'g> History<'g> {
         let is_later = !self.cache.has(tip) || raw_commit::created(self.cache.repository(), tip)? >= since;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let age = now.saturating_sub(Duration::from_secs(since.try_into().unwrap_or_default()));
-        let is_near = age < RECENT && self.parents(known)?.len() > 1;
+        let is_near = age < RECENT && self.cache.parents(known)?.len() > 1;
         let near = is_near.then(|| self.window(self.windows.first));
         let by_date = (since > 0 && is_later).then_some(FetchDepth::Since(since));
         Ok(near.into_iter().chain(by_date).collect())
@@ -439,9 +434,9 @@ impl<'g> History<'g> {
             if boundary.contains(&commit) || !seen.insert(commit) {
                 continue;
             }
-            let parents = self.parents(commit)?;
+            let parents = self.cache.parents(commit)?;
             if parents.iter().all(|parent| self.cache.has(*parent)) {
-                pending.extend(parents);
+                pending.extend(parents.iter());
             } else {
                 boundary.insert(commit);
             }

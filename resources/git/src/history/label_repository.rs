@@ -130,7 +130,7 @@ impl LabelRepository<'_, '_> {
                     break;
                 }
             }
-            pending.extend(raw_commit::parents(self.cache.repository(), commit)?);
+            pending.extend(self.cache.parents(commit)?.iter());
         }
         Ok(seen)
     }
