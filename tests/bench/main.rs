@@ -12,6 +12,7 @@
     reason = "a benchmark that cannot be set up has nothing to report but that"
 )]
 
+mod chart;
 mod docker_image;
 mod git;
 mod github_pr;
@@ -78,12 +79,17 @@ fn main() -> ExitCode {
     }
     let folder = scratch::target_directory().join("bench");
     std::fs::create_dir_all(&folder).expect("create the folder of results");
-    let mut all_missed = Vec::new();
+    let (mut all_missed, mut groups) = (Vec::new(), Vec::new());
     for bench in BENCHES.iter().filter(|bench| kinds.is_empty() || kinds.contains(&bench.kind)) {
-        let (table, missed) = report::render(runs, bench.what, &(bench.measure)(runs));
+        let results = (bench.measure)(runs);
+        let (table, missed) = report::render(runs, bench.what, &results);
         println!("# {}\n\n{table}", bench.kind);
         std::fs::write(folder.join(format!("{}.md", bench.kind)), table).expect("write the results");
         all_missed.extend(missed);
+        groups.push(chart::Group { kind: bench.kind, results });
+    }
+    if let Some(chart) = chart::render(&groups) {
+        std::fs::write(folder.join("chart.svg"), chart).expect("write the chart");
     }
     for miss in &all_missed {
         eprintln!("missed: {miss}");

@@ -94,7 +94,8 @@ fn misses(result: &Measured, wall_ratio: Option<f64>) -> Vec<String> {
     missed
 }
 
-fn milliseconds(duration: Duration) -> String {
+/// A duration in milliseconds, with one decimal.
+pub(crate) fn milliseconds(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
 
