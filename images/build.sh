@@ -2,12 +2,11 @@
 # Builds the image of every folder here that has a Dockerfile (or of those that are named): `jetway/TYPE:dev`, or with the tag in
 # `JETWAY_TAG`.
 #
-# The binary is built on the host. Everything of ours goes into the image by one archive, `rootfs.tar`, with one owner and one time in it,
-# so that the same binary makes the same layer. The archive and the folder's own files are the whole context: the target
-# directory, gigabytes of it, never is. A type that needs programs beside it stands on the `BASE` of its Dockerfile (a slim image of
-# Debian, the host's release or a newer one, so that the C library has all that the binary needs); `JETWAY_BASE` replaces it. A type whose Dockerfile says FROM scratch needs none: its binary is static, and the
-# archive has the little that Concourse and a container runtime look for. In either case it has what the folder's `rootfs.sh`
-# puts there, if there is one.
+# The binary is built on the host, and static. Everything of ours goes into the image by one archive, `rootfs.tar`, with one owner and one
+# time in it, so that the same binary makes the same layer. The archive and the folder's own files are the whole context: the target
+# directory, gigabytes of it, never is. A type that needs programs beside it stands on the `BASE` of its Dockerfile, a slim image of
+# Debian; `JETWAY_BASE` replaces it. A type whose Dockerfile says FROM scratch needs none: the archive has the little that Concourse and a
+# container runtime look for. In either case it has what the folder's `rootfs.sh` puts there, if there is one.
 #
 # `--archive FILE TYPE` makes that archive and nothing else, `--binary TYPE` only the binary, whose path it prints. `images/release.sh` sets:
 #
@@ -71,7 +70,7 @@ make_rootfs() {
 
 # Builds the binary of the type $1, and prints where it is.
 build_binary() {
-  local package name=jetway-$1 linking=()
+  local package name=jetway-$1
   if [ -n "${JETWAY_BINARY:-}" ]; then
     echo "$JETWAY_BINARY"
     return
@@ -79,12 +78,11 @@ build_binary() {
   package=$(package_of "$1")
   # Where it was built says nothing of what it does: the same sources are to make the same binary in any directory.
   local flags="${RUSTFLAGS:-} --remap-path-prefix=$PWD=/jetway --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-  # Only the last step knows whether it is static, so that all types share what they are made of: with flags of its own each kind
-  # of binary would have everything compiled for it. With an explicit target flags are not for what runs while it is built.
-  # The C library of another architecture is the cross compiler's, which may be newer than that of the image: such a binary is static, too.
-  if [ "$JETWAY_TRIPLE" != "$host" ] || [ "$1" = cli ] || is_from_scratch "$1"; then linking=(-C target-feature=+crt-static); fi
+  # Static: a binary needs no C library of its image, or of the machine that a script runs it on, and starts without a dynamic linker.
+  # Only the last step knows it, so that all types share what they are made of. With an explicit target, flags are not for what runs
+  # while it is built.
   if [ "$1" = cli ]; then name=jetway; fi
-  RUSTFLAGS="$flags" cargo rustc --release --locked --package "$package" --bin "$name" --target "$JETWAY_TRIPLE" -- "${linking[@]}" >&2
+  RUSTFLAGS="$flags" cargo rustc --release --locked --package "$package" --bin "$name" --target "$JETWAY_TRIPLE" -- -C target-feature=+crt-static >&2
   echo "$target/$JETWAY_TRIPLE/release/$name"
 }
 

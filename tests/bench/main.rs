@@ -42,9 +42,10 @@ struct Bench {
     measure: fn(usize) -> Vec<Measured>,
 }
 
-const BENCHES: [Bench; 11] = [
+const BENCHES: [Bench; 12] = [
     Bench { kind: "docker-image", what: docker_image::WHAT, measure: docker_image::measure },
     Bench { kind: "git", what: "25,000 commits over HTTP on loopback", measure: git::measure },
+    Bench { kind: "git-large", what: git::LARGE, measure: git::measure_large },
     Bench { kind: "github-pr", what: github_pr::WHAT, measure: github_pr::measure },
     Bench { kind: "github-status", what: "one status over HTTP on loopback", measure: github_status::measure },
     Bench { kind: "helm-release", what: "ten revisions in a Kubernetes on loopback", measure: helm_release::measure },
