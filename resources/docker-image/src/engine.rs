@@ -106,18 +106,18 @@ impl Engine {
             interrupt,
         };
         let request = engine.prepare(Method::GET, "/_ping", &Vec::new(), nothing(), &[])?;
-        let answer = engine.endpoint.send(request, Some(PROMPTLY), &engine.interrupt).await?;
-        let version = answer.header("api-version").and_then(api_version);
-        let status = answer.response.status();
+        let response = engine.endpoint.send(request, Some(PROMPTLY), &engine.interrupt).await?;
+        let version = response.header("api-version").and_then(api_version);
+        let status = response.response.status();
         let no_engine = || anyhow!("the server at this address is not a container engine (status {status})");
         let api = version.ok_or_else(no_engine)?;
         let (major, minor) = api.min(NEWEST);
-        let name = answer.header("server").unwrap_or_default().to_owned();
+        let name = response.header("server").unwrap_or_default().to_owned();
         // `2` is BuildKit. Docker sends it since version 23; an older one has BuildKit too, but uses the classic
         // builder by default. See `SystemPing`:
         // <https://docs.docker.com/reference/api/engine/version/v1.45/#tag/System>
-        let builds_by_buildkit = answer.header("builder-version").is_some_and(|version| version.trim() == "2");
-        answer.success("GET /_ping", &engine.interrupt).await?;
+        let builds_by_buildkit = response.header("builder-version").is_some_and(|version| version.trim() == "2");
+        response.success("GET /_ping", &engine.interrupt).await?;
         engine = Self { prefix: format!("/v{major}.{minor}"), api, name, builds_by_buildkit, ..engine };
         Ok(engine)
     }
@@ -148,15 +148,15 @@ impl Engine {
         let config: serde_json::Map<String, Value> =
             logins.iter().map(|(registry, login)| (registry.clone(), login.to_json(registry))).collect();
         let headers = [("x-registry-config", encoded(&Value::Object(config))?)];
-        let answer = self.request(Method::POST, "/build", query, context, &headers).await?;
-        answer.messages(&self.interrupt, messages).await
+        let response = self.request(Method::POST, "/build", query, context, &headers).await?;
+        response.messages(&self.interrupt, messages).await
     }
 
     /// Loads the images of an archive that `docker save` wrote.
     pub(crate) async fn load(&self, archive: Body, messages: impl FnMut(Value) -> Result<()>) -> Result<()> {
         let query = vec![("quiet", "1".to_owned())];
-        let answer = self.request(Method::POST, "/images/load", &query, archive, &[]).await?;
-        answer.messages(&self.interrupt, failing(messages)).await
+        let response = self.request(Method::POST, "/images/load", &query, archive, &[]).await?;
+        response.messages(&self.interrupt, failing(messages)).await
     }
 
     /// Pulls an image from its registry.
@@ -168,8 +168,8 @@ impl Engine {
         messages: impl FnMut(Value) -> Result<()>,
     ) -> Result<()> {
         let query = vec![("fromImage", image.to_owned()), ("tag", tag.to_owned())];
-        let answer = self.request(Method::POST, "/images/create", &query, nothing(), &registry_auth(login)?).await?;
-        answer.messages(&self.interrupt, failing(messages)).await
+        let response = self.request(Method::POST, "/images/create", &query, nothing(), &registry_auth(login)?).await?;
+        response.messages(&self.interrupt, failing(messages)).await
     }
 
     /// Tags an image.
@@ -177,8 +177,8 @@ impl Engine {
         let query = vec![("repo", repository.to_owned()), ("tag", tag.to_owned())];
         let path = format!("/images/{image}/tag");
         let request = self.prepare(Method::POST, &path, &query, nothing(), &[])?;
-        let answer = self.endpoint.send(request, Some(PROMPTLY), &self.interrupt).await?;
-        answer.success(&format!("POST {path}"), &self.interrupt).await.map(|_| ())
+        let response = self.endpoint.send(request, Some(PROMPTLY), &self.interrupt).await?;
+        response.success(&format!("POST {path}"), &self.interrupt).await.map(|_| ())
     }
 
     /// Pushes an image to its registry.
@@ -195,20 +195,20 @@ impl Engine {
             // The engine requires the header even without credentials.
             headers.push(("x-registry-auth", encoded(&json!({}))?));
         }
-        let answer = self.request(Method::POST, &path, &query, nothing(), &headers).await?;
-        answer.messages(&self.interrupt, failing(messages)).await
+        let response = self.request(Method::POST, &path, &query, nothing(), &headers).await?;
+        response.messages(&self.interrupt, failing(messages)).await
     }
 
     /// The id of an image, if the engine has it.
     pub(crate) async fn image_id(&self, image: &str) -> Result<Option<String>> {
         let path = format!("/images/{image}/json");
         let request = self.prepare(Method::GET, &path, &Vec::new(), nothing(), &[])?;
-        let answer = self.endpoint.send(request, Some(PROMPTLY), &self.interrupt).await?;
-        if answer.response.status() == hyper::StatusCode::NOT_FOUND {
+        let response = self.endpoint.send(request, Some(PROMPTLY), &self.interrupt).await?;
+        if response.response.status() == hyper::StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        let answer = answer.success(&format!("GET {path}"), &self.interrupt).await?;
-        let body: Value = serde_json::from_slice(&answer.whole(&self.interrupt).await?)?;
+        let response = response.success(&format!("GET {path}"), &self.interrupt).await?;
+        let body: Value = serde_json::from_slice(&response.whole(&self.interrupt).await?)?;
         Ok(body.get("Id").and_then(Value::as_str).map(str::to_owned))
     }
 

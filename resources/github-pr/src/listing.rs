@@ -60,7 +60,7 @@ impl Head {
     }
 }
 
-/// The pull request of a version that a check was given.
+/// The version that a check was given, as the server knows it now.
 #[derive(Debug, Clone)]
 pub(crate) struct GivenVersion {
     /// Whether the version's commit is still the head.

@@ -103,8 +103,8 @@ async fn login(github: &GitHub<'_>) -> Result<String> {
         viewer: User,
     }
     if let Some((id, private_key)) = app(github.access()) {
-        let answer = as_app(github.request(&Method::GET, "/app"), id, private_key)?.send().await;
-        let app: App = explained(answer, github.access().hints)?.json().await?;
+        let response = as_app(github.request(&Method::GET, "/app"), id, private_key)?.send().await;
+        let app: App = explained(response, github.access().hints)?.json().await?;
         return Ok(format!("{}[bot]", app.slug));
     }
     match github.read::<User>("/user").await {
@@ -116,8 +116,8 @@ async fn login(github: &GitHub<'_>) -> Result<String> {
                 .request_to(&Method::POST, &github.server().graphql())
                 .json(&json!({ "query": "{ viewer { login } }" }))
                 .repeatable();
-            let answer: Author = github.send(request).await?.json().await?;
-            answer
+            let response: Author = github.send(request).await?.json().await?;
+            response
                 .data
                 .map(|data| data.viewer.login)
                 .ok_or_else(|| error.hint("GitHub does not return the login of the token"))

@@ -75,8 +75,8 @@ async fn installation_token(server: &Server<'_>, id: &str, private_key: &Secret)
         installation.to_owned()
     } else {
         let request = server.request(&Method::GET, &server.of_repository("installation"));
-        let answer = as_app(request, id, private_key)?.send().await;
-        let found: Installation = explained(answer, access.hints)
+        let response = as_app(request, id, private_key)?.send().await;
+        let found: Installation = explained(response, access.hints)
             .with_context(|| format!("cannot find the installation of the App for `{}`", access.repository))?
             .json()
             .await?;
@@ -87,8 +87,8 @@ async fn installation_token(server: &Server<'_>, id: &str, private_key: &Secret)
         .json(&json!({ "repositories": [access.repository_name()] }))
         // A retry may create a surplus token, which is harmless because it expires.
         .repeatable();
-    let answer = as_app(request, id, private_key)?.send().await;
-    let created: AccessToken = explained(answer, access.hints)?.json().await?;
+    let response = as_app(request, id, private_key)?.send().await;
+    let created: AccessToken = explained(response, access.hints)?.json().await?;
     server.console().redactor().add(created.token.expose());
     let expiry: Timestamp = created.expires_at.parse().context("cannot parse the expiry time of the token")?;
     Ok((created.token, expiry.as_second()))

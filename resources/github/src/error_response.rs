@@ -50,15 +50,15 @@ pub fn is_gone(error: &Error) -> bool {
 }
 
 /// Adds GitHub's message and a hint to an error response.
-pub(crate) fn explained(answer: Result<HttpResponse>, hints: Hints) -> Result<HttpResponse> {
-    answer.map_err(|error| explain(error, hints))
+pub(crate) fn explained(response: Result<HttpResponse>, hints: Hints) -> Result<HttpResponse> {
+    response.map_err(|error| explain(error, hints))
 }
 
 /// Replaces the JSON body in an error with GitHub's message, and adds a hint.
 fn explain(error: Error, hints: Hints) -> Error {
-    let Some(answer) = error.downcast_ref::<StatusError>() else { return error };
-    let (status, text) = (answer.status(), answer.to_string());
-    let body = answer.json::<Value>();
+    let Some(response) = error.downcast_ref::<StatusError>() else { return error };
+    let (status, text) = (response.status(), response.to_string());
+    let body = response.json::<Value>();
     let is_of_api = body.as_ref().is_some_and(Value::is_object);
     let message = body.as_ref().and_then(api_message);
     let mut causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();

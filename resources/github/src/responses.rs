@@ -58,17 +58,17 @@ struct StatusResponse {
 }
 
 impl From<StatusResponse> for Status {
-    fn from(answer: StatusResponse) -> Self {
+    fn from(response: StatusResponse) -> Self {
         Self {
-            id: answer.id,
-            url: answer.url,
-            state: answer.state.or(answer.status).unwrap_or_default(),
-            context: answer.context,
-            description: answer.description,
-            target_url: answer.target_url,
-            created_at: answer.created_at,
-            updated_at: answer.updated_at,
-            creator: answer.creator,
+            id: response.id,
+            url: response.url,
+            state: response.state.or(response.status).unwrap_or_default(),
+            context: response.context,
+            description: response.description,
+            target_url: response.target_url,
+            created_at: response.created_at,
+            updated_at: response.updated_at,
+            creator: response.creator,
         }
     }
 }

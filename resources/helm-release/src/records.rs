@@ -205,9 +205,9 @@ impl<'k> Records<'k> {
             if !next.is_empty() {
                 query.push(("continue", &next));
             }
-            let answer = self.kubernetes.read(self.resource("list"), None, &query, METADATA).await?;
-            let read_at = answer.header("date").and_then(date).unwrap_or_else(Timestamp::now);
-            let list: List = serde_json::from_slice(&answer.bytes(MAX_RESPONSE_SIZE).await?)
+            let response = self.kubernetes.read(self.resource("list"), None, &query, METADATA).await?;
+            let read_at = response.header("date").and_then(date).unwrap_or_else(Timestamp::now);
+            let list: List = serde_json::from_slice(&response.bytes(MAX_RESPONSE_SIZE).await?)
                 .map_err(|error| anyhow!("the API server's response is not a list: {error}"))?;
             let items = list.items.unwrap_or_default().into_iter();
             records.extend(items.filter_map(|item| item.metadata.record(read_at)));
@@ -221,11 +221,11 @@ impl<'k> Records<'k> {
     /// Reads one revision; `None` if it has no record.
     pub(crate) async fn read(&self, release: &str, revision: u64) -> Result<Option<Release>> {
         let name = name(release, revision);
-        let answer = match self.kubernetes.read(self.resource("get"), Some(&name), &[], "application/json").await {
+        let response = match self.kubernetes.read(self.resource("get"), Some(&name), &[], "application/json").await {
             Err(error) if is_not_found(&error) => return Ok(None),
-            answer => answer?,
+            response => response?,
         };
-        let object: Object = serde_json::from_slice(&answer.bytes(MAX_RESPONSE_SIZE).await?)
+        let object: Object = serde_json::from_slice(&response.bytes(MAX_RESPONSE_SIZE).await?)
             .map_err(|_| anyhow!("the record `{name}` is not a Kubernetes object"))?;
         object.decoded(&name, self.storage).map(Some)
     }
@@ -252,8 +252,8 @@ impl<'k> Records<'k> {
     /// changed.
     pub(crate) async fn mark_failed(&self, record: &Record, reason: &str) -> Result<bool> {
         let name = name(&record.release, record.revision);
-        let answer = self.kubernetes.read(self.resource("get"), Some(&name), &[], "application/json").await?;
-        let mut object: Value = serde_json::from_slice(&answer.bytes(MAX_RESPONSE_SIZE).await?)
+        let response = self.kubernetes.read(self.resource("get"), Some(&name), &[], "application/json").await?;
+        let mut object: Value = serde_json::from_slice(&response.bytes(MAX_RESPONSE_SIZE).await?)
             .map_err(|_| anyhow!("the record `{name}` is not a Kubernetes object"))?;
         let damaged = || anyhow!("the record `{name}` is not a record of helm");
         if object.pointer("/metadata/resourceVersion").and_then(Value::as_str) != record.resource_version.as_deref() {

@@ -30,16 +30,16 @@ pub(crate) fn login_hint(api: Api) -> &'static str {
 
 /// Replaces the JSON body in an error with Jira's messages, and adds a hint.
 pub(crate) fn explain(error: Error, api: Api) -> Error {
-    let Some(answer) = error.downcast_ref::<StatusError>() else { return error };
-    let (status, text) = (answer.status(), answer.to_string());
-    let messages = answer.json::<Value>().as_ref().and_then(words);
+    let Some(response) = error.downcast_ref::<StatusError>() else { return error };
+    let (status, text) = (response.status(), response.to_string());
+    let messages = response.json::<Value>().as_ref().and_then(words);
     let mut causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
     if let Some(messages) = &messages {
         // The last cause is the raw body.
         causes.pop();
         causes.push(messages.clone());
     }
-    let hint = hint(answer, api, messages.as_deref().unwrap_or_default());
+    let hint = hint(response, api, messages.as_deref().unwrap_or_default());
     let innermost = anyhow!(causes.pop().unwrap_or_else(|| text.clone()));
     let inner = causes.into_iter().rev().fold(innermost, Error::context);
     let inner = match hint {
@@ -81,12 +81,12 @@ fn words(body: &Value) -> Option<String> {
     (!messages.is_empty()).then_some(messages)
 }
 
-fn hint(answer: &StatusError, api: Api, messages: &str) -> Option<&'static str> {
+fn hint(response: &StatusError, api: Api, messages: &str) -> Option<&'static str> {
     let reason = |word: &str| {
-        let values = answer.headers().get_all("x-seraph-loginreason").iter();
+        let values = response.headers().get_all("x-seraph-loginreason").iter();
         values.filter_map(|value| value.to_str().ok()).any(|value| value.contains(word))
     };
-    match answer.status() {
+    match response.status() {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if reason("AUTHENTICATION_DENIED") => {
             Some("Jira asks this account for a CAPTCHA after failed logins: log in once with a browser")
         }

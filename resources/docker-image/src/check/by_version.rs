@@ -43,7 +43,7 @@ pub(crate) async fn check(
     let before = least.as_ref().map(|(least, _)| least.tag.clone());
     let mut versions = one_for_each_digest(least.into_iter().chain(found), before.as_deref());
     versions.sort_by(|(a, _), (b, _)| a.version.cmp_precedence(&b.version).then_with(|| a.tag.cmp(&b.tag)));
-    let mut answer: Vec<Version> =
+    let mut response: Vec<Version> =
         versions.iter().map(|(candidate, digest)| flavour.version(&candidate.tag, digest)).collect();
     // The bare tag is a version only if its image has no semantic version.
     if constraint.is_none()
@@ -51,9 +51,9 @@ pub(crate) async fn check(
         && let Some(digest) = registry.digest(Reference::Tag(bare)).await?
         && !versions.iter().any(|(_, known)| *known == digest)
     {
-        answer.push(flavour.version(bare, &digest));
+        response.push(flavour.version(bare, &digest));
     }
-    Ok(answer)
+    Ok(response)
 }
 
 /// The tags that are versions within the bounds.

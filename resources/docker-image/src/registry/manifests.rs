@@ -43,9 +43,9 @@ impl Registry<'_> {
             .send(Method::HEAD, &target, |request| request.header("accept", &accepted).allow(StatusCode::NOT_FOUND))
             .await;
         match head {
-            Ok(answer) if answer.status() == StatusCode::NOT_FOUND => return Ok(None),
-            Ok(answer) => {
-                let digest = answer.header(CONTENT_DIGEST).and_then(|text| text.parse::<Digest>().ok());
+            Ok(response) if response.status() == StatusCode::NOT_FOUND => return Ok(None),
+            Ok(response) => {
+                let digest = response.header(CONTENT_DIGEST).and_then(|text| text.parse::<Digest>().ok());
                 match (digest, reference) {
                     (Some(found), Reference::Digest(digest)) if found == *digest => return Ok(Some(found)),
                     (Some(found), Reference::Tag(_)) => return Ok(Some(found)),
@@ -67,13 +67,13 @@ impl Registry<'_> {
             let prepare = |request: HttpRequest| request.header("accept", &accepted).allow(StatusCode::NOT_FOUND);
             self.send(Method::GET, &target, prepare).await
         };
-        let read = async |answer: HttpResponse| {
-            if answer.status() == StatusCode::NOT_FOUND {
+        let read = async |response: HttpResponse| {
+            if response.status() == StatusCode::NOT_FOUND {
                 return Ok(None);
             }
-            let content_type = answer.header("content-type").unwrap_or_default().to_owned();
-            let claimed = answer.header(CONTENT_DIGEST).and_then(|text| text.parse::<Digest>().ok());
-            let bytes = answer.bytes(manifest::LARGEST).await?;
+            let content_type = response.header("content-type").unwrap_or_default().to_owned();
+            let claimed = response.header(CONTENT_DIGEST).and_then(|text| text.parse::<Digest>().ok());
+            let bytes = response.bytes(manifest::LARGEST).await?;
             // For a tag, the digest of the received bytes counts: some registries put the digest of the parent index
             // into the header.
             let expected = match reference {

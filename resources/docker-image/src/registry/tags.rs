@@ -94,20 +94,20 @@ impl Registry<'_> {
     /// Fetches a page, and resolves the link to the next one; `None` when there is no such page.
     async fn page(&self, target: &str) -> Result<Option<(Page, Option<Next>)>> {
         let ask = async || self.send(Method::GET, target, |request| request.allow(StatusCode::NOT_FOUND)).await;
-        let read = async |answer: HttpResponse| {
-            if answer.status() == StatusCode::NOT_FOUND {
+        let read = async |response: HttpResponse| {
+            if response.status() == StatusCode::NOT_FOUND {
                 return Ok(None);
             }
-            let next = self.next_of(&answer)?;
-            Ok(Some((answer.json::<AnyCase<Page>>().await?.0, next)))
+            let next = self.next_of(&response)?;
+            Ok(Some((response.json::<AnyCase<Page>>().await?.0, next)))
         };
         self.read_whole(ask, read).await
     }
 
     /// Resolves the link to the next page. It must be on this registry, since the request has credentials.
-    fn next_of(&self, answer: &HttpResponse) -> Result<Option<Next>> {
-        let asked = answer.url();
-        let headers = answer.headers().get_all("link").iter().filter_map(|value| value.to_str().ok());
+    fn next_of(&self, response: &HttpResponse) -> Result<Option<Next>> {
+        let asked = response.url();
+        let headers = response.headers().get_all("link").iter().filter_map(|value| value.to_str().ok());
         let links: Vec<Link<'_>> = headers.flat_map(links).collect();
         let resolve =
             |link: &Link<'_>| asked.join(link.target).map_err(|_| anyhow!("the URL of the next page is not valid"));

@@ -82,13 +82,13 @@ impl Registry<'_> {
             let request = request.redirects(Redirects::FollowToPlainHttp);
             refusals.into_iter().fold(request, HttpRequest::allow)
         });
-        let answer = reference.await.map_err(|error| self.unpushable(error))?;
-        if !answer.status().is_success() {
+        let response = reference.await.map_err(|error| self.unpushable(error))?;
+        if !response.status().is_success() {
             return Ok(false);
         }
         // Some registries return a wrong length, and some have only a part of the blob. In both cases the blob is
         // uploaded again, which repairs a partial blob.
-        Ok(answer.length().is_none_or(|length| length == size))
+        Ok(response.length().is_none_or(|length| length == size))
     }
 
     /// Requests a cross-repository mount of a blob.
@@ -99,16 +99,16 @@ impl Registry<'_> {
             let request = request.redirects(Redirects::FollowWithBody).allow(StatusCode::INTERNAL_SERVER_ERROR);
             request.allow(StatusCode::NOT_FOUND).allow(StatusCode::FORBIDDEN)
         });
-        let answer = match reference.await {
+        let response = match reference.await {
             // A mount only saves an upload: if the registry refuses it, the upload may still succeed.
             Err(error) if !Interrupted::caused(&error) && error.downcast_ref::<TransportError>().is_none() => {
                 return Ok(Mount::Refused);
             }
             other => other?,
         };
-        match answer.status() {
+        match response.status() {
             StatusCode::CREATED => Ok(Mount::Done),
-            status if status.is_success() => next_address(self, &answer, None).map(Mount::At),
+            status if status.is_success() => next_address(self, &response, None).map(Mount::At),
             _ => Ok(Mount::Refused),
         }
     }
@@ -144,12 +144,12 @@ impl Registry<'_> {
         let target = format!("manifests/{reference}");
         let body = Bytes::from(manifest.bytes.clone());
         let put = async {
-            let answer = self.send_manifest(&target, manifest, &body).await?;
-            if let Some(subject) = manifest.subject().filter(|_| answer.header("oci-subject").is_none()) {
+            let response = self.send_manifest(&target, manifest, &body).await?;
+            if let Some(subject) = manifest.subject().filter(|_| response.header("oci-subject").is_none()) {
                 self.name_referrer(&subject, manifest).await?;
             }
             // A registry that rewrites manifests would serve other content than the pushed one.
-            match answer.header("docker-content-digest").and_then(|text| text.parse::<Digest>().ok()) {
+            match response.header("docker-content-digest").and_then(|text| text.parse::<Digest>().ok()) {
                 Some(stored) if stored.algorithm() == manifest.digest.algorithm() && stored != manifest.digest => {
                     Err(anyhow!("the registry reports that it stored {stored} instead of {}", manifest.digest))
                 }
@@ -253,10 +253,10 @@ impl Upload<'_> {
     /// Opens an upload and returns its URL.
     async fn begin(&mut self) -> Result<Url> {
         self.offset = 0;
-        let answer = self.registry.send(Method::POST, "blobs/uploads/", |request| {
+        let response = self.registry.send(Method::POST, "blobs/uploads/", |request| {
             request.body(Bytes::new()).repeatable().redirects(Redirects::FollowWithBody)
         });
-        next_address(self.registry, &answer.await?, None)
+        next_address(self.registry, &response.await?, None)
     }
 
     /// Sends the rest of the blob, or commits the upload if all is sent.
@@ -266,7 +266,7 @@ impl Upload<'_> {
             return self.finish(url).await;
         }
         let (offset, content, sent) = (self.offset, self.content, &self.registry.host.uploads.done);
-        let answer = self
+        let response = self
             .send_to(Method::PATCH, url, move |request| {
                 let request = content.from(offset, request).count_sent(sent);
                 // The first chunk needs no range, and some registries accept none.
@@ -281,12 +281,12 @@ impl Upload<'_> {
                     .min_read_timeout(SETTLING)
             })
             .await?;
-        if !answer.status().is_success() {
+        if !response.status().is_success() {
             // A registry without chunked uploads gets the whole blob with the last request.
             return self.whole(url).await;
         }
-        let next = next_address(self.registry, &answer, Some(url))?;
-        self.offset = match received(&answer) {
+        let next = next_address(self.registry, &response, Some(url))?;
+        self.offset = match received(&response) {
             // A registry that received only a part is sent the rest.
             Some(count) if count < size && count > offset => count,
             _ => size,
@@ -309,7 +309,7 @@ impl Upload<'_> {
     /// Commits the upload with its digest.
     async fn finish(&mut self, url: &Url) -> Result<Step> {
         let digest = self.digest.to_string();
-        let answer = self
+        let response = self
             .send_to(Method::PUT, url, move |request| {
                 request
                     .query("digest", &digest)
@@ -318,10 +318,10 @@ impl Upload<'_> {
                     .min_read_timeout(SETTLING)
             })
             .await?;
-        if answer.status() != StatusCode::BAD_REQUEST {
+        if response.status() != StatusCode::BAD_REQUEST {
             return Ok(Step::Done);
         }
-        let error = Error::new(answer.into_error().await);
+        let error = Error::new(response.into_error().await);
         // Chunks may have been assembled wrongly, so the upload starts again. A blob sent in one request starts again
         // only if the registry has lost the upload.
         if self.cuts == 0 && !is_lost(&error) {
@@ -336,14 +336,14 @@ impl Upload<'_> {
         let reference = self.send_to(Method::GET, url, |request| {
             request.allow(StatusCode::NOT_FOUND).allow(StatusCode::METHOD_NOT_ALLOWED).allow(StatusCode::BAD_REQUEST)
         });
-        let answer = reference.await?;
+        let response = reference.await?;
         self.offset = 0;
         // `0-0` may mean no byte or one byte.
-        match received(&answer).filter(|count| *count > 1 && *count <= self.content.size()) {
-            Some(count) if answer.status().is_success() => {
+        match received(&response).filter(|count| *count > 1 && *count <= self.content.size()) {
+            Some(count) if response.status().is_success() => {
                 self.offset = count;
                 self.advanced();
-                next_address(self.registry, &answer, Some(url)).map(Some)
+                next_address(self.registry, &response, Some(url)).map(Some)
             }
             _ => Ok(None),
         }
@@ -420,18 +420,18 @@ fn may_pass(error: &Error) -> bool {
 }
 
 /// The number of bytes that a registry has received: `0-99` means a hundred.
-fn received(answer: &HttpResponse) -> Option<u64> {
-    let range = answer.header("range")?;
+fn received(response: &HttpResponse) -> Option<u64> {
+    let range = response.header("range")?;
     let range = range.strip_prefix("bytes=").unwrap_or(range);
     range.split_once('-')?.1.trim().parse::<u64>().ok()?.checked_add(1)
 }
 
 /// The URL of the next request of an upload.
-fn next_address(registry: &Registry<'_>, answer: &HttpResponse, before: Option<&Url>) -> Result<Url> {
-    let Some(location) = answer.header("location") else {
+fn next_address(registry: &Registry<'_>, response: &HttpResponse, before: Option<&Url>) -> Result<Url> {
+    let Some(location) = response.header("location") else {
         return before.cloned().context("the registry returned no upload URL");
     };
-    let reference = answer.url();
+    let reference = response.url();
     let mut url = reference.join(location).map_err(|_| anyhow!("the registry's upload URL is not valid"))?;
     if url.scheme() != reference.scheme() {
         // A registry behind a TLS proxy may not know its scheme.

@@ -143,8 +143,8 @@ impl<'p> Kubernetes<'p> {
         for _ in 0..MAX_PAGES {
             let more = (!next.is_empty()).then_some(("continue", next.as_str()));
             let query: Vec<_> = query.iter().copied().chain(more).collect();
-            let answer = self.read(resource, None, &query, "application/json").await?;
-            let list: List<T> = serde_json::from_slice(&answer.bytes(most).await?)
+            let response = self.read(resource, None, &query, "application/json").await?;
+            let list: List<T> = serde_json::from_slice(&response.bytes(most).await?)
                 .map_err(|error| jetway::anyhow!("the API server's response is not a list: {error}"))?;
             all.extend(list.items.unwrap_or_default());
             next = list.metadata.next;
@@ -210,7 +210,7 @@ impl<'p> Kubernetes<'p> {
 
 /// The HTTP status of an error. `downcast_ref` alone does not find it under a hint.
 fn status(error: &Error) -> Option<u16> {
-    error.chain().find_map(|cause| cause.downcast_ref::<StatusError>()).map(|answer| answer.status().as_u16())
+    error.chain().find_map(|cause| cause.downcast_ref::<StatusError>()).map(|response| response.status().as_u16())
 }
 
 /// Whether the object does not exist.
@@ -239,10 +239,10 @@ fn explain(error: Error, resource: ApiResource<'_>) -> Error {
             "the API server's authority is `cluster_ca` in the source, or `certificate-authority-data` in a kubeconfig",
         );
     }
-    let Some(answer) = error.downcast_ref::<StatusError>() else { return error };
-    let status = answer.status().as_u16();
+    let Some(response) = error.downcast_ref::<StatusError>() else { return error };
+    let status = response.status().as_u16();
     let ApiResource { kind, namespace, verb, .. } = resource;
-    match (status, answer.json::<Status>()) {
+    match (status, response.json::<Status>()) {
         (401, _) => error
             .context("the API server rejected the credentials")
             .hint("check that the token or certificate has not expired, and is for this cluster"),

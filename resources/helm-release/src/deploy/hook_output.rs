@@ -240,8 +240,8 @@ impl<'t> Follower<'t> {
         let output = Rc::new(RefCell::new(Output { run: run.clone(), text: Vec::new(), is_cut: false }));
         self.outputs.borrow_mut().push(Rc::clone(&output));
         let read = async {
-            let mut answer = self.pods.log(&run).await?;
-            while let Some(bytes) = answer.chunk().await? {
+            let mut response = self.pods.log(&run).await?;
+            while let Some(bytes) = response.chunk().await? {
                 let mut output = output.borrow_mut();
                 output.text.extend_from_slice(&bytes);
                 let surplus = output.text.len().saturating_sub(MAX_LOG_SIZE);

@@ -25,8 +25,8 @@ pub(super) async fn show(context: &Context, kubernetes: &Kubernetes<'_>, namespa
     if *previous {
         query.push(("previous", "true"));
     }
-    let answer = kubernetes.read(resource, Some(&format!("{pod}/log")), &query, "*/*").await?;
-    let text = String::from_utf8_lossy(&answer.bytes(MAX_RESPONSE_SIZE).await?).into_owned();
+    let response = kubernetes.read(resource, Some(&format!("{pod}/log")), &query, "*/*").await?;
+    let text = String::from_utf8_lossy(&response.bytes(MAX_RESPONSE_SIZE).await?).into_owned();
     let run = if *previous { ", previous run" } else { "" };
     let console = context.console();
     if text.trim().is_empty() {

@@ -131,8 +131,8 @@ async fn of_machine(aws: &Aws) -> Result<Credentials> {
     let roles = format!("{service}/latest/meta-data/iam/security-credentials/");
     let read = async |url: &str| http.get(url).secret_header("x-aws-ec2-metadata-token", &token).send().await;
     let role = match read(&roles).await {
-        Ok(answer) => answer.text().await?,
-        Err(error) if error.downcast_ref::<StatusError>().is_some_and(|answer| answer.status().as_u16() == 404) => {
+        Ok(response) => response.text().await?,
+        Err(error) if error.downcast_ref::<StatusError>().is_some_and(|response| response.status().as_u16() == 404) => {
             return Err(anyhow!("the machine has no role"));
         }
         Err(error) => return Err(error),

@@ -170,9 +170,9 @@ impl<'t> Pods<'t> {
     async fn watch(&self, hook: &HookName, on_pod: &impl Fn(&HookPod)) -> Result<()> {
         let (key, value) = selector(hook);
         let query = [(key, value.as_str()), ("watch", "true")];
-        let mut answer = self.kubernetes.read(self.resource("watch"), None, &query, "application/json").await?;
+        let mut response = self.kubernetes.read(self.resource("watch"), None, &query, "application/json").await?;
         let mut text: Vec<u8> = Vec::new();
-        while let Some(bytes) = answer.chunk().await? {
+        while let Some(bytes) = response.chunk().await? {
             text.extend_from_slice(&bytes);
             while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = text.drain(..=end).collect();

@@ -54,7 +54,7 @@ async fn remove_one(target: &Target<'_>, test: &Hook) -> Result<()> {
     let look = async || -> Result<Option<Metadata>> {
         match target.kubernetes.read(resource("get"), Some(name), &[], "application/json").await {
             Err(error) if is_not_found(&error) => Ok(None),
-            answer => Ok(Some(answer?.json::<Object>().await?.metadata)),
+            response => Ok(Some(response?.json::<Object>().await?.metadata)),
         }
     };
     let Some(found) = look().await? else { return Ok(()) };
