@@ -16,7 +16,7 @@ endif
 DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build lint unit test fuzz fuzz-build advisories e2e images bundles release concourse concourse-down bench demo docs schemas deny clean
+.PHONY: help deps build lint unit test fuzz fuzz-build advisories e2e images bundles release release-test concourse concourse-down bench demo docs schemas deny clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -57,6 +57,9 @@ bundles: images ## make the base resource types git, docker-image and registry-i
 
 release: ## make a release: VERSION=x.y.z REGISTRY=host/org; PUSH=1 pushes it (images/release.sh has the rest)
 	@PUSH=$(PUSH) images/release.sh "$(VERSION)" "$(REGISTRY)" $(TYPES)
+
+release-test: ## make a release of TYPES (slack) twice for both architectures, compare the two, and run the binaries
+	@tests/support/release_test.sh $(TYPES)
 
 concourse: bundles ## bring up a real Concourse with these types (needs the network), and set the pipelines; VARS=FILE for all of them
 	@VARS=$(if $(VARS),$(abspath $(VARS))) tests/concourse/up.sh
