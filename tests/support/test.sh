@@ -85,9 +85,10 @@ trap summary EXIT
 verb deps
 images=absent
 if docker info >/dev/null 2>&1; then
-  # The images are built beside the debug build and the lints: the last step of a release build keeps one core busy for minutes.
+  # The images are built beside all that needs none, at a low priority: most cases wait for a server or a child, so that the release
+  # builds take the time that the tests leave.
   images=pending
-  setsid "${MAKE:-make}" --no-print-directory images >"$records/images" 2>&1 &
+  setsid nice -n 10 "${MAKE:-make}" --no-print-directory images >"$records/images" 2>&1 &
   images_job=$!
 else
   skip 'images: no container engine answers, so that no image was built or tested'
