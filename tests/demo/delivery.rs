@@ -37,7 +37,7 @@ pub(crate) fn tell(story: &mut Story) {
     story.step("unit-tests: in the image, their outcome on the commit", |step| chapter.tests(step));
     story.step("staging: deployed and tested, and a ticket opened in Jira", |step| chapter.deploys(step));
     story.step("production: not without a go", |step| chapter.waits(step));
-    story.step("production: after grace has messages so on GitHub", |step| chapter.goes(step));
+    story.step("production: after grace has said so on GitHub", |step| chapter.goes(step));
     story.step("production-by-ticket: after the ticket is approved in Jira", |step| chapter.goes_by_ticket(step));
     story.step("a commit that does not come up", |step| chapter.pushes(step, "hello # again", NEVER_READY));
     story.step("staging: taken back, and tested again", |step| chapter.goes_back(step));

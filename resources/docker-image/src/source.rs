@@ -191,7 +191,7 @@ pub struct Source {
     #[schemars(range(min = 1))]
     pub connect_timeout: u32,
 
-    /// The timeout for a read without progress, in seconds. If it is not trimmed, the first byte of a response may take 5
+    /// The timeout for a read without progress, in seconds. If it is not set, the first byte of a response may take 5
     /// minutes, because a caching registry may have to fetch a layer first.
     #[serde(default = "read_timeout")]
     #[schemars(range(min = 1))]

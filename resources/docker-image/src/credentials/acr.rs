@@ -153,7 +153,7 @@ impl Identity<'_> {
         let known = |key: &Option<String>, variable: &str| {
             let given = trimmed(key.as_deref()).map(str::to_owned).or_else(|| self.context.variable(variable));
             given.ok_or_else(|| {
-                anyhow!("the environment variable `{variable}` is not trimmed, and the source has no value for it")
+                anyhow!("the environment variable `{variable}` is not set, and the source has no value for it")
             })
         };
         let client = known(&self.source.azure_client_id, "AZURE_CLIENT_ID")?;
