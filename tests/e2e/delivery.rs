@@ -78,11 +78,11 @@ fn commit_is_deployed_to_production_after_approval_by_status() {
     assert_eq!(world.heard(), staged);
     assert!(!World::betrays(&build.log), "{}", build.log);
 
-    assert!(worker.run("production").is_none(), "nobody has messages a word");
+    assert!(worker.run("production").is_none(), "nobody has said a word");
     world.github.set_status(&commit, "go-no-go", "success", "mallory");
     assert!(worker.run("production").is_none(), "mallory is nobody to say so");
     world.github.set_status(&commit, "go-no-go", "failure", "grace");
-    assert!(worker.run("production").is_none(), "grace messages no");
+    assert!(worker.run("production").is_none(), "grace said no");
     assert_eq!(World::running(&world.production), Vec::<String>::new());
     world.github.set_status(&commit, "go-no-go", "success", "grace");
     let build = worker.run("production").expect("a go");
@@ -218,7 +218,7 @@ fn failed_deploy_is_rolled_back() {
     }
     // Only the image that is still on staging may be deployed to production and has a ticket.
     assert_eq!(world.tickets(), ["OPS-1 To Do"]);
-    assert!(worker.run("production").is_none(), "nobody has messages a word");
+    assert!(worker.run("production").is_none(), "nobody has said a word");
 }
 
 #[test]

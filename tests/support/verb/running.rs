@@ -94,7 +94,7 @@ impl Running {
         let found = process::wait_until(Duration::from_secs(20), || {
             self.children().into_iter().find(|process| process.command.contains(part))
         });
-        found.unwrap_or_else(|| panic!("the verb started no `{part}`; it messages:\n{}", self.stderr()))
+        found.unwrap_or_else(|| panic!("the verb started no `{part}`; it said:\n{}", self.stderr()))
     }
 
     /// Waits for a text on standard error.
@@ -134,7 +134,7 @@ impl Running {
         let status = process::wait_until(limit, || self.child.try_wait().expect("wait for the verb"));
         let elapsed = self.started.elapsed();
         let Some(status) = status else {
-            panic!("the verb did not end within {limit:?}; it messages:\n{}", self.stderr())
+            panic!("the verb did not end within {limit:?}; it said:\n{}", self.stderr())
         };
         let closed = process::wait_until(GRACE, || (self.stdout.is_closed() && self.stderr.is_closed()).then_some(()));
         let ended = Ended {
