@@ -131,7 +131,11 @@ image_cases() {
   if [ "${IMAGE_CASES:-}" = all ]; then return; fi
   case $1 in
   docker-image) echo build:: build_engine:: build_kit:: build_options:: check:: formats:: get:: login:: put:: put_archives:: put_tags:: unpack:: ;;
+  github-pr) echo check:: content:: get:: put:: real_gitea:: secrets:: tls:: ;;
+  github-status) echo app:: check:: get:: put:: real_gitea:: secrets:: tls:: ;;
   helm-release) echo access:: charts:: check:: clouds:: connection:: diff:: get:: given_access:: kubeconfigs:: put:: ;;
+  jira) echo check:: get:: official_client:: put:: secrets:: tls:: ;;
+  slack) echo alert:: bot:: message:: official_client:: secrets:: tls:: ;;
   esac
 }
 
