@@ -133,9 +133,7 @@ impl Running {
     pub fn wait(mut self, limit: Duration) -> Outcome {
         let status = process::wait_until(limit, || self.child.try_wait().expect("wait for the verb"));
         let elapsed = self.started.elapsed();
-        let Some(status) = status else {
-            panic!("the verb did not end within {limit:?}; it said:\n{}", self.stderr())
-        };
+        let Some(status) = status else { panic!("the verb did not end within {limit:?}; it said:\n{}", self.stderr()) };
         let closed = process::wait_until(GRACE, || (self.stdout.is_closed() && self.stderr.is_closed()).then_some(()));
         let ended = Ended {
             status,
