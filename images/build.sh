@@ -2,8 +2,8 @@
 # Builds the image of every folder here that has a Dockerfile (or of those that are named): `jetway/TYPE:dev`, or with the tag in
 # `JETWAY_TAG`.
 #
-# The binary is built on the host, and static. Everything of ours goes into the image by one archive, `rootfs.tar`, with one owner and one
-# time in it, so that the same binary makes the same layer. The archive and the folder's own files are the whole context: the target
+# The binary is built on the host, and static. All that this project adds is in one archive, `rootfs.tar`, with one owner and one time,
+# so that the same binary makes the same layer. The archive and the folder's own files are the whole context: the target
 # directory, gigabytes of it, never is. A type that needs programs beside it stands on the `BASE` of its Dockerfile, a slim image of
 # Debian; `JETWAY_BASE` replaces it. A type whose Dockerfile says FROM scratch needs none: the archive has the little that Concourse and a
 # container runtime look for. In either case it has what the folder's `rootfs.sh` puts there, if there is one.

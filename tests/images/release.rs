@@ -73,6 +73,23 @@ fn make_key(directory: &Path) -> PathBuf {
     key
 }
 
+/// Releases of `slack` that are signed by a new key, `key.pem`. Each is written to a subdirectory of `directory`. The programs in it
+/// are placeholders with the name of the architecture.
+fn signed_releases(tree: &Path, registry: &Registry, directory: &Path) -> impl Fn(&str) -> Command {
+    let key = make_key(directory);
+    let placeholders = directory.join("binaries");
+    for architecture in ["amd64", "arm64"] {
+        fs::create_dir_all(placeholders.join(architecture)).unwrap();
+        fs::write(placeholders.join(architecture).join("jetway-slack"), architecture).unwrap();
+    }
+    move |name| {
+        let mut release = release(tree, registry, VERSION, &directory.join(name));
+        release.env("JETWAY_RELEASE_BINARIES", &placeholders).env("JETWAY_SIGNING_KEY", &key);
+        release.env("JETWAY_PUT", binaries::resource("registry-image"));
+        release
+    }
+}
+
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
@@ -96,18 +113,7 @@ fn dry_run_sends_nothing_and_push_sends_the_same_images_signed_with_what_belongs
     }
     let (registry, tree, directory) = (Registry::start(), releasable_tree(), scratch::directory());
     let path = |name: &str| directory.path().join(name);
-    let key = make_key(directory.path());
-    // What is in the binaries is of no concern here.
-    for architecture in ["amd64", "arm64"] {
-        fs::create_dir_all(path("binaries").join(architecture)).unwrap();
-        fs::write(path("binaries").join(architecture).join("jetway-slack"), architecture).unwrap();
-    }
-    let release = |name: &str| {
-        let mut release = release(tree.path(), &registry, VERSION, &path(name));
-        release.env("JETWAY_RELEASE_BINARIES", path("binaries")).env("JETWAY_SIGNING_KEY", &key);
-        release.env("JETWAY_PUT", binaries::resource("registry-image"));
-        release
-    };
+    let release = signed_releases(tree.path(), &registry, directory.path());
     run(&mut release("first"));
     assert_eq!(registry.requests(), Vec::<String>::new());
     run(release("second").env("PUSH", "1"));
@@ -183,14 +189,8 @@ fn cosign_verifies_a_release_and_oras_finds_what_belongs_to_it() {
     }
     let (registry, tree, directory) = (Registry::start(), releasable_tree(), scratch::directory());
     let path = |name: &str| directory.path().join(name);
-    let key = make_key(directory.path());
-    for architecture in ["amd64", "arm64"] {
-        fs::create_dir_all(path("binaries").join(architecture)).unwrap();
-        fs::write(path("binaries").join(architecture).join("jetway-slack"), architecture).unwrap();
-    }
-    let mut release = release(tree.path(), &registry, VERSION, &path("release"));
-    release.env("JETWAY_RELEASE_BINARIES", path("binaries")).env("JETWAY_SIGNING_KEY", &key).env("PUSH", "1");
-    run(release.env("JETWAY_PUT", binaries::resource("registry-image")));
+    let release = signed_releases(tree.path(), &registry, directory.path());
+    run(release("release").env("PUSH", "1"));
     let digests = file(&path("release/digests"));
     let digest = digests.trim().strip_prefix("slack ").unwrap();
     let repository = registry.repository("org/jetway-slack");
