@@ -85,10 +85,10 @@ trap summary EXIT
 verb deps
 images=absent
 if docker info >/dev/null 2>&1; then
-  # The images are built beside all that needs none, at a low priority: most cases wait for a server or a child, so that the release
+  # The images are built beside all that needs none, at the lowest priority: most cases wait for a server or a child, so that the release
   # builds take the time that the tests leave.
   images=pending
-  setsid nice -n 10 "${MAKE:-make}" --no-print-directory images >"$records/images" 2>&1 &
+  setsid nice -n 19 "${MAKE:-make}" --no-print-directory images >"$records/images" 2>&1 &
   images_job=$!
 else
   skip 'images: no container engine answers, so that no image was built or tested'
