@@ -82,8 +82,8 @@ fn check(registry: &StandIn, machine: &StandIn, more: Value) -> Outcome {
     Verb::check("registry-image").request(&request).env("AZURE_POD_IDENTITY_AUTHORITY_HOST", &machine.url()).run()
 }
 
-fn paths(request: &[RecordedRequest]) -> Vec<String> {
-    request.iter().map(|request| format!("{} {}", request.method, request.path())).collect()
+fn paths(requests: &[RecordedRequest]) -> Vec<String> {
+    requests.iter().map(|request| format!("{} {}", request.method, request.path())).collect()
 }
 
 #[test]

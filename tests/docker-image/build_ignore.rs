@@ -71,8 +71,8 @@ type Contents = (BTreeMap<String, String>, BTreeSet<String>);
 
 /// The last context that the engine got; `None` if it got none.
 fn last_context(engine: &StandIn, since: usize) -> Option<Contents> {
-    let request = engine.recorded_requests().split_off(since);
-    let body = &request.iter().find(|request| request.path().ends_with("/build"))?.body;
+    let requests = engine.recorded_requests().split_off(since);
+    let body = &requests.iter().find(|request| request.path().ends_with("/build"))?.body;
     let mut tar = Command::new("tar");
     tar.args(["--list", "--verbose", "--numeric-owner", "--full-time", "--quoting-style=literal", "--file=-"]);
     let tar = tar.env("LC_ALL", "C.UTF-8").stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -138,8 +138,8 @@ fn run_put(engine: &StandIn, inputs: &Path) {
 
 /// How often the last context that an engine got contains these bytes.
 fn count_in_context(engine: &StandIn, bytes: &[u8]) -> usize {
-    let request = engine.recorded_requests();
-    let body = &request.iter().rfind(|request| request.path().ends_with("/build")).expect("a build").body;
+    let requests = engine.recorded_requests();
+    let body = &requests.iter().rfind(|request| request.path().ends_with("/build")).expect("a build").body;
     body.windows(bytes.len()).filter(|window| *window == bytes).count()
 }
 

@@ -87,14 +87,14 @@ fn put(engine: &StandIn, more: Value) -> Outcome {
 
 /// The tag and push requests, with the image and the tag.
 fn named(engine: &StandIn) -> Vec<String> {
-    let request = engine.recorded_requests();
+    let requests = engine.recorded_requests();
     let of = |request: &RecordedRequest| {
         let what = request.path().rsplit('/').next()?.to_owned();
         let image = if request.path().contains(ID) { "the id" } else { "the name" };
         matches!(what.as_str(), "tag" | "push")
             .then(|| format!("{what} {image} {}", request.query("tag").unwrap_or_default()))
     };
-    request.iter().filter_map(of).collect()
+    requests.iter().filter_map(of).collect()
 }
 
 #[test]
@@ -185,8 +185,8 @@ fn builder_defaults_to_that_of_the_engine() {
             _ => refused(404, "page not found"),
         });
         put(&engine, params.clone()).failed();
-        let request = engine.recorded_requests();
-        let last = request.last().unwrap().path();
+        let requests = engine.recorded_requests();
+        let last = requests.last().unwrap().path();
         assert!(last.ends_with(expected), "{version:?} {params}: {last}");
     }
 }

@@ -206,8 +206,8 @@ fn resumes_download_that_was_cut_off() {
         let target = scratch::directory();
         fetch(&registry, &image, json!({}), target.path()).succeeded();
         assert!(fs::read(target.path().join("rootfs/a")).unwrap() == content);
-        let request = registry.server().recorded_requests();
-        let ranges: Vec<_> = request.iter().filter_map(|request| request.header("range").map(str::to_owned)).collect();
+        let requests = registry.server().recorded_requests();
+        let ranges: Vec<_> = requests.iter().filter_map(|request| request.header("range").map(str::to_owned)).collect();
         assert_eq!(ranges.len(), 2, "{ranges:?}");
     }
 }

@@ -64,8 +64,8 @@ fn insecure_allows_plain_http_for_any_registry() {
             assert_eq!(outcome.json(), json!([version(&image)]), "{keys}");
         } else {
             outcome.failed();
-            let request = plain.recorded_requests().split_off(before);
-            assert!(!request.iter().any(|request| request.target.starts_with("http://")), "{keys}: {request:?}");
+            let requests = plain.recorded_requests().split_off(before);
+            assert!(!requests.iter().any(|request| request.target.starts_with("http://")), "{keys}: {requests:?}");
         }
     }
 }

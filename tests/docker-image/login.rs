@@ -70,17 +70,17 @@ fn reports_missing_or_wrong_credentials() {
 fn requests_token_once() {
     let tokens = TokenServer::start();
     let registry = filled(&Manner { tokens: Some(&tokens), ..Manner::default() });
-    let (before, request) = (registry.requests().len(), tokens.server().recorded_requests().len());
+    let (before, tokens_before) = (registry.requests().len(), tokens.server().recorded_requests().len());
     let outcome = check("registry-image", &source(&registry, "team/app", login()), None);
     outcome.succeeded();
     assert_eq!(
         registry.requests().split_off(before),
         ["HEAD /v2/team/app/manifests/latest 401", "HEAD /v2/team/app/manifests/latest 200"]
     );
-    let request = tokens.server().recorded_requests().split_off(request);
-    assert_eq!(request.len(), 1);
-    assert_eq!(request[0].query("scope").as_deref(), Some("repository:team/app:pull"));
-    assert_eq!(request[0].query("service").as_deref(), Some(TokenServer::SERVICE));
+    let requests = tokens.server().recorded_requests().split_off(tokens_before);
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].query("scope").as_deref(), Some("repository:team/app:pull"));
+    assert_eq!(requests[0].query("service").as_deref(), Some(TokenServer::SERVICE));
 }
 
 #[test]
@@ -363,8 +363,8 @@ fn exchanges_identity_token_for_access_token() {
         None,
     );
     outcome.succeeded();
-    let request = tokens.server().recorded_requests();
-    let last = request.last().expect("a request");
+    let requests = tokens.server().recorded_requests();
+    let last = requests.last().expect("a request");
     assert_eq!((last.method.as_str(), last.form("grant_type").as_deref()), ("POST", Some("refresh_token")));
 }
 

@@ -75,13 +75,13 @@ impl Gitea {
 
     /// The requests since the last call, without their queries.
     fn requests(&self, seen: &mut usize) -> Vec<String> {
-        let request = self.server.recorded_requests();
-        let new = request.iter().skip(*seen).map(|request| {
+        let requests = self.server.recorded_requests();
+        let new = requests.iter().skip(*seen).map(|request| {
             let path = request.path().strip_prefix("/api/v1/repos/octo/app/").unwrap_or(request.path());
             format!("{} {path}", request.method)
         });
         let new = new.collect();
-        *seen = request.len();
+        *seen = requests.len();
         new
     }
 }

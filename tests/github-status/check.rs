@@ -205,11 +205,11 @@ mod second_check_in_the_same_container {
         for _ in 0..3 {
             assert_eq!(check_in(&container, &source(&github), Some(&known)).json(), json!([known]));
         }
-        let request = github.recorded_requests();
-        assert_eq!(request.len(), 3);
-        assert!(request[0].header("if-none-match").is_none());
+        let requests = github.recorded_requests();
+        assert_eq!(requests.len(), 3);
+        assert!(requests[0].header("if-none-match").is_none());
         // With the `ETag`, the response is 304, which GitHub does not count.
-        assert!(request[1].header("if-none-match").is_some() && request[2].header("if-none-match").is_some());
+        assert!(requests[1].header("if-none-match").is_some() && requests[2].header("if-none-match").is_some());
         let new = github.set_status(&commit(1), "default", "failure", "a");
         let expected = json!([known, version(&commit(1), new)]);
         assert_eq!(check_in(&container, &source(&github), Some(&known)).json(), expected);

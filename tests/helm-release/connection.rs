@@ -109,10 +109,10 @@ fn check_and_put_go_through_the_socks_proxy_of_a_kubeconfig() {
             let outcome = put(helm, &programs, &source, json!({ "chart": "chart" }), inputs.path()).run();
             assert_eq!(outcome.json()["version"], revisions([1])[0], "{helm:?}");
             // This program's own connection, and helm's.
-            let request = proxy.recorded_requests();
-            assert!(request.len() >= 2 && request.iter().all(|request| *request == host), "{helm:?}: {request:?}");
+            let requests = proxy.recorded_requests();
+            assert!(requests.len() >= 2 && requests.iter().all(|request| *request == host), "{helm:?}: {requests:?}");
             assert_eq!(check(&source, Value::Null).json(), revisions([1]), "{helm:?}");
-            assert!(proxy.recorded_requests().len() > request.len(), "{helm:?}: the check went past the proxy");
+            assert!(proxy.recorded_requests().len() > requests.len(), "{helm:?}: the check went past the proxy");
             assert!(!std::fs::read_to_string(log).unwrap().contains("s0cks-passw0rd"));
             assert!(!outcome.stderr.contains("s0cks-passw0rd"), "{}", outcome.stderr);
         }

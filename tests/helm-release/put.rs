@@ -195,8 +195,8 @@ fn renews_a_token_that_expires_during_the_put() {
         outcome.succeeded();
         assert!(outcome.leftovers().is_empty(), "{:?}", outcome.leftovers());
         assert!(!outcome.stderr.contains(&token), "{}", outcome.stderr);
-        let request = google.recorded_requests().split_off(before);
-        let tokens = request.iter().filter(|request| request.path().ends_with("/token")).count();
+        let requests = google.recorded_requests().split_off(before);
+        let tokens = requests.iter().filter(|request| request.path().ends_with("/token")).count();
         assert!(tokens >= 2, "helm did not renew the token: {tokens}");
     }
     if cluster.asked_by(&user).is_some() {

@@ -84,9 +84,9 @@ fn token_is_never_shown_and_sent_to_slack_only() {
     let failure = put(&with(source, json!({ "token": "xoxb-0-wr0ngt0k3n" })), json!({ "text": "x" }));
     failure.failed();
     hides(&failure, &["xoxb-0-wr0ngt0k3n"]);
-    let request = api.server().recorded_requests();
-    assert!(request.iter().all(|request| !request.target.contains("xoxb")));
-    assert!(request.iter().all(|request| !String::from_utf8_lossy(&request.body).contains("token")));
+    let requests = api.server().recorded_requests();
+    assert!(requests.iter().all(|request| !request.target.contains("xoxb")));
+    assert!(requests.iter().all(|request| !String::from_utf8_lossy(&request.body).contains("token")));
 }
 
 #[test]

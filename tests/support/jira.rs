@@ -113,12 +113,7 @@ impl Jira {
 
     /// The bodies of the requests with this method to a path that contains `part`.
     pub fn bodies(&self, method: &str, part: &str) -> Vec<Value> {
-        let request = self.recorded_requests();
-        request
-            .iter()
-            .filter(|request| request.method == method && request.target.contains(part))
-            .map(RecordedRequest::json)
-            .collect()
+        self.server.bodies(method, part)
     }
 
     /// Injects a fault into the next connection.

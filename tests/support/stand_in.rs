@@ -259,6 +259,13 @@ impl StandIn {
         lock(&self.shared.requests).clone()
     }
 
+    /// The bodies of the requests with this method to a path that contains `part`.
+    pub fn bodies(&self, method: &str, part: &str) -> Vec<Value> {
+        let requests = lock(&self.shared.requests);
+        let matching = requests.iter().filter(|request| request.method == method && request.target.contains(part));
+        matching.map(RecordedRequest::json).collect()
+    }
+
     /// The number of accepted connections.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)

@@ -147,9 +147,9 @@ fn helm_logs_in_with_tokens_of_this_program() {
         let put = put(helm, real.programs(), &source, json!({ "chart": "chart" }), inputs.path());
         // The put fails, since this API server has only a list of records. The tokens of the requests matter.
         put.env("AWS_ENDPOINT_URL", &amazon.url()).run().failed();
-        let request = cluster.recorded_requests().split_off(before);
-        let tokens: Vec<&str> = asked_by_helm(&request).map(bearer).collect();
-        assert!(!tokens.is_empty(), "{helm:?} sent no request: {request:?}");
+        let requests = cluster.recorded_requests().split_off(before);
+        let tokens: Vec<&str> = asked_by_helm(&requests).map(bearer).collect();
+        assert!(!tokens.is_empty(), "{helm:?} sent no request: {requests:?}");
         assert!(tokens.iter().all(|token| is_signed_by(&user(), token)), "{helm:?}: {tokens:?}");
     }
 }
@@ -205,14 +205,14 @@ fn renews_a_token_whose_keys_expire_while_helm_runs() {
             .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &format!("{}/container", amazon.url()))
             .run()
             .failed();
-        let request = cluster.recorded_requests();
-        let tokens: HashSet<&str> = asked_by_helm(&request).map(bearer).collect();
-        assert!(tokens.len() > 1, "{helm:?} used {} tokens: {request:?}", tokens.len());
+        let requests = cluster.recorded_requests();
+        let tokens: HashSet<&str> = asked_by_helm(&requests).map(bearer).collect();
+        assert!(tokens.len() > 1, "{helm:?} used {} tokens: {requests:?}", tokens.len());
     }
 }
 
-fn asked_by_helm(request: &[RecordedRequest]) -> impl Iterator<Item = &RecordedRequest> {
-    request
+fn asked_by_helm(requests: &[RecordedRequest]) -> impl Iterator<Item = &RecordedRequest> {
+    requests
         .iter()
         .filter(|request| request.header("user-agent").is_some_and(|agent| agent.to_lowercase().starts_with("helm")))
 }
