@@ -16,10 +16,10 @@ pub(crate) struct Group {
 /// The width of the text on the left, of a bar of 1 × the floor, and of the text on the right, in pixels.
 const LABELS: f64 = 330.0;
 const UNIT: f64 = 200.0;
-const TIMES: f64 = 120.0;
+const RATIO_WIDTH: f64 = 120.0;
 
 /// Longer bars are cut, in multiples of the floor.
-const LONGEST: f64 = 2.0;
+const MAX_RATIO: f64 = 2.0;
 
 /// The height of a bar, and of the gap below the bars of a case, in pixels.
 const BAR: f64 = 13.0;
@@ -52,11 +52,11 @@ pub(crate) fn render(groups: &[Group]) -> Option<String> {
             for (colour, measured) in [(FLOOR, Some(floor)), (OURS, Some(result)), (ESTABLISHED, established)] {
                 let Some(measured) = measured else { continue };
                 let ratio = measured.wall.as_secs_f64() / floor.wall.as_secs_f64().max(f64::EPSILON);
-                let width = ratio.min(LONGEST) * UNIT;
+                let width = ratio.min(MAX_RATIO) * UNIT;
                 writeln!(bars, r#"<rect x="{LABELS}" y="{top}" width="{width:.1}" height="{BAR}" fill="{colour}"/>"#)
                     .expect("a string");
                 let time = milliseconds(measured.wall);
-                let time = if ratio > LONGEST { format!("{time} ({ratio:.1} ×)") } else { time };
+                let time = if ratio > MAX_RATIO { format!("{time} ({ratio:.1} ×)") } else { time };
                 text(&mut bars, LABELS + width + 6.0, top + BAR - 2.5, "font-size=\"10\"", &time);
                 top += BAR;
             }
@@ -66,7 +66,7 @@ pub(crate) fn render(groups: &[Group]) -> Option<String> {
     if bars.is_empty() {
         return None;
     }
-    let (width, height) = (LABELS + LONGEST * UNIT + TIMES, top + GAP);
+    let (width, height) = (LABELS + MAX_RATIO * UNIT + RATIO_WIDTH, top + GAP);
     let mut chart = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"

@@ -25,13 +25,13 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
 pub(crate) fn measure_large(runs: usize) -> Vec<Measured> {
     let bench = Bench::new();
     bench.add_large_repositories();
-    in_turns(runs.min(MOST_LARGE_RUNS), bench.large_cases())
+    in_turns(runs.min(MAX_LARGE_RUNS), bench.large_cases())
 }
 
 /// What the large cases are, for the head of the table.
 pub(crate) const LARGE: &str = "60,000 files, 100,000 tags and 20,000 branches over HTTP on loopback, at most 3 runs";
 
-const MOST_LARGE_RUNS: usize = 3;
+const MAX_LARGE_RUNS: usize = 3;
 
 /// The sizes of those cases.
 const MANY_FILES: usize = 60_000;

@@ -23,7 +23,7 @@ use crate::measure::{Case, Limits, Measured, Run, in_turns};
 const NOTHING: &str = "an image that does nothing";
 
 /// What a check may take beyond it.
-const MOST: Duration = Duration::from_millis(50);
+const MAX_OVERHEAD: Duration = Duration::from_millis(50);
 
 /// Measures the checks of the images that are there; nothing where there is no engine.
 pub(crate) fn measure(runs: usize) -> Vec<Measured> {
@@ -82,7 +82,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
         Case {
             name: kind,
             floor: Some(NOTHING),
-            limits: Limits { over: Some(MOST), ..Limits::default() },
+            limits: Limits { over: Some(MAX_OVERHEAD), ..Limits::default() },
             succeeds: true,
             prepare: Box::new(move || in_container(&layer::image_name(kind), "/opt/resource/check", input.clone())),
         }

@@ -26,7 +26,7 @@ const LAYERS: usize = 6;
 const TAGS: usize = 500;
 
 /// An image this large is not fetched more often than that.
-const MOST_RUNS: usize = 5;
+const MAX_RUNS: usize = 5;
 
 const MEGABYTE: u64 = 1024 * 1024;
 
@@ -100,7 +100,7 @@ pub(crate) fn measure(runs: usize) -> Vec<Measured> {
             prepare: Box::new(|| in_container(&Verb::get("registry-image").dir(target()), &layout)),
         },
     ];
-    let mut all = in_turns(runs.min(MOST_RUNS), cases);
+    let mut all = in_turns(runs.min(MAX_RUNS), cases);
     all.extend(shapes(&registry, runs));
     all.extend(one_tag(&registry, &check, runs));
     all.extend(many_versions(&registry, runs));
@@ -177,7 +177,7 @@ fn shapes(registry: &Registry, runs: usize) -> Vec<Measured> {
             prepare: Box::new(move || in_container(&Verb::get("registry-image").dir(target()), &input)),
         });
     }
-    in_turns(runs.min(MOST_RUNS), cases)
+    in_turns(runs.min(MAX_RUNS), cases)
 }
 
 impl Shape {

@@ -14,7 +14,7 @@ const SHOWN: usize = 6;
 const WIDTH: usize = 150;
 
 /// How long a deploy may take, in seconds: one of them is to fail.
-const PATIENCE: u64 = 15;
+const DEPLOY_TIMEOUT: u64 = 15;
 
 /// Values for pods that never become ready.
 const NEVER_READY: &str = "podAnnotations: {jetway.test/ready: \"false\"}\n";
@@ -25,7 +25,7 @@ pub(crate) fn tell(story: &mut Story) {
     let world = story.step("git, a registry, Kubernetes, GitHub, Jira and Slack are there", |step| {
         let mut world = World::start();
         match &mut world {
-            Some(world) => world.patience = PATIENCE,
+            Some(world) => world.patience = DEPLOY_TIMEOUT,
             None => step.say("They are not, or there is no container engine: the pipeline is not told here."),
         }
         world

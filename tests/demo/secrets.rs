@@ -9,7 +9,7 @@ use serde_json::Value;
 const MASK: &str = "•••";
 
 /// A line of a key that is shorter than this is too common to be told from others.
-const SHORTEST_LINE: usize = 16;
+const MIN_LINE_LENGTH: usize = 16;
 
 /// Every secret that a request of the story may hold.
 #[derive(Default)]
@@ -25,7 +25,7 @@ impl Secrets {
         self.whole.push(secret.to_owned());
         if secret.contains('\n') {
             // All of a key's first and last lines is common to all keys.
-            let lines = secret.lines().filter(|line| line.len() >= SHORTEST_LINE && !line.starts_with("-----"));
+            let lines = secret.lines().filter(|line| line.len() >= MIN_LINE_LENGTH && !line.starts_with("-----"));
             self.forms.extend(lines.map(str::to_owned));
         } else {
             self.forms.push(secret.to_owned());

@@ -209,7 +209,7 @@ fn cache_to_registry_requires_cache_tag_and_buildkit() {
 /// A transient error is retried only before the first step, so that no step runs twice.
 #[test]
 fn does_not_retry_build_after_a_step_has_run() {
-    for (steps, tries) in [(&["ARG X", "FROM $X"][..], 3), (&["FROM a", "COPY a b", "FROM c"], 1)] {
+    for (steps, attempts) in [(&["ARG X", "FROM $X"][..], 3), (&["FROM a", "COPY a b", "FROM c"], 1)] {
         let lines = steps
             .iter()
             .enumerate()
@@ -223,7 +223,7 @@ fn does_not_retry_build_after_a_step_has_run() {
         });
         put(&engine, json!({})).failed();
         let builds = engine.recorded_requests().iter().filter(|request| request.path().ends_with("/build")).count();
-        assert_eq!(builds, tries, "{steps:?}");
+        assert_eq!(builds, attempts, "{steps:?}");
     }
 }
 

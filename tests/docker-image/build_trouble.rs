@@ -82,19 +82,21 @@ fn retries_fetch_of_base_image() {
     // The classic builder sends two requests for each attempt: HEAD and GET.
     for (builder, expected) in [("0", 2), ("1", 3)] {
         let warning = "warning: cannot fetch the base image; retrying in";
-        let tries = |outcome: &Outcome| messages(outcome).matches(warning).count() + 1;
-        let busy = Response::text(503, "busy");
-        let outcome = upon(builder, 2, &busy);
-        outcome.succeeded();
-        assert_eq!(tries(&outcome), expected, "{builder}: {}", outcome.stderr);
-        let outcome = upon(builder, usize::MAX, &busy);
-        outcome.failed();
-        assert_eq!(tries(&outcome), 3, "{builder}: {}", outcome.stderr);
-        assert!(outcome.stderr.contains(": 503 "), "{builder}: {}", outcome.stderr);
+        let attempts = |outcome: &Outcome| messages(outcome).matches(warning).count() + 1;
+        for status in [503, 429] {
+            let busy = Response::text(status, "busy");
+            let outcome = upon(builder, 2, &busy);
+            outcome.succeeded();
+            assert_eq!(attempts(&outcome), expected, "{builder}, {status}: {}", outcome.stderr);
+            let outcome = upon(builder, usize::MAX, &busy);
+            outcome.failed();
+            assert_eq!(attempts(&outcome), 3, "{builder}, {status}: {}", outcome.stderr);
+            assert!(outcome.stderr.contains(&status.to_string()), "{builder}: {}", outcome.stderr);
+        }
         for refusal in [Response::text(404, "no"), Response::text(403, "no")] {
             let outcome = upon(builder, usize::MAX, &refusal);
             outcome.failed();
-            assert_eq!(tries(&outcome), 1, "{builder}: {}", outcome.stderr);
+            assert_eq!(attempts(&outcome), 1, "{builder}: {}", outcome.stderr);
         }
     }
 }

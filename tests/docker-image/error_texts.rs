@@ -85,7 +85,13 @@ fn installed_engine_prints_the_texts_of_the_table() {
     let mut addresses: Vec<String> =
         registries.iter().map(|registry| registry.url().trim_start_matches("http://").to_owned()).collect();
     addresses.extend([serve(reset), serve(never_answer), closed_port()]);
-    let statuses = ["500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout"];
+    let statuses = [
+        "429 Too Many Requests",
+        "500 Internal Server Error",
+        "502 Bad Gateway",
+        "503 Service Unavailable",
+        "504 Gateway Timeout",
+    ];
     addresses.extend(statuses.map(|status| serve(answer_status(status))));
     let pulls: Vec<_> =
         addresses.into_iter().map(|address| std::thread::spawn(move || failed_pull(&address))).collect();

@@ -375,7 +375,7 @@ fn resumes_stalled_download_a_limited_number_of_times() {
     outcome.failed();
     assert!(outcome.stderr.contains("cannot download `sha256:"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("nothing was received for 1 s"), "{}", outcome.stderr);
-    assert_eq!((ranges.len(), left), (4, 0), "it is given up after as many tries as any other cut");
+    assert_eq!((ranges.len(), left), (4, 0), "it is given up after as many attempts as any other cut");
 }
 
 #[test]

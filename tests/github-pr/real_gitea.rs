@@ -23,7 +23,7 @@ const OTHER: &str = "grace";
 const MORE_THAN_A_PAGE: u64 = 12;
 
 /// How long Gitea may take for its work after a push or before a merge.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// A repository on the server, and the local one that its commits come from.
 struct Project {
@@ -87,7 +87,7 @@ impl Project {
         loop {
             match self.gitea.request("POST", &path, Some(body)) {
                 (201 | 202, answer) => return serde_json::from_str(&answer).unwrap(),
-                (status, answer) => assert!(begin.elapsed() < PATIENCE, "{path}: {status} {answer}"),
+                (status, answer) => assert!(begin.elapsed() < MAX_WAIT, "{path}: {status} {answer}"),
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -163,7 +163,7 @@ impl Project {
 fn eventually(is_so: impl Fn() -> bool) {
     let begin = Instant::now();
     while !is_so() {
-        assert!(begin.elapsed() < PATIENCE, "Gitea takes too long");
+        assert!(begin.elapsed() < MAX_WAIT, "Gitea takes too long");
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 
 /// Megabytes that an image may add to its base. The tools that a type cannot do without are most of it. An image without a
 /// base is its binary and little else.
-const MOST: [(&str, u64); 8] = [
+const MAX_MEGABYTES: [(&str, u64); 8] = [
     ("docker-image", 200),
     ("git", 63),
     ("github-pr", 63),
@@ -178,7 +178,7 @@ fn it_is_the_base_with_a_few_small_layers() {
         assert!(all.starts_with(&below), "the base has changed since: run `make images`");
         assert!(all.len() - below.len() <= 4, "{} layers on top of the base", all.len() - below.len());
         println!("image {kind}: {} MB, {} MB of it on top of the base", size(&image), size(&image) - size_below);
-        let (_, most) = MOST.iter().find(|(name, _)| *name == kind).expect("a limit for each image");
+        let (_, most) = MAX_MEGABYTES.iter().find(|(name, _)| *name == kind).expect("a limit for each image");
         assert!(size(&image) - size_below <= *most, "{kind}: more than {most} MB on top of the base");
     }
 }
@@ -197,7 +197,7 @@ fn an_image_without_a_base_holds_the_binary_and_no_program_but_those_that_it_nee
         expected.sort_unstable();
         assert_eq!(programs, expected);
         let bytes: u64 = files.values().map(|entry| entry.size).sum();
-        let (_, most) = MOST.iter().find(|(name, _)| *name == kind).expect("a limit for each image");
+        let (_, most) = MAX_MEGABYTES.iter().find(|(name, _)| *name == kind).expect("a limit for each image");
         assert!(bytes < most * 1024 * 1024, "{kind}: {bytes} bytes");
         assert!(!files.keys().any(|path| path.starts_with("etc/ssl/certs/")), "{kind}: certificates of its own");
     }

@@ -13,7 +13,7 @@ use crate::process;
 const MAX_ATTEMPTS: u32 = 5;
 
 /// The time limit for a server to start listening.
-const PATIENCE: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A server's process. Dropping it kills the whole process group.
 pub struct Daemon(Child);
@@ -33,7 +33,7 @@ impl Daemon {
             let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
             let port = free.expect("find a free port").port();
             let mut daemon = Self::start(&mut command(port));
-            let listens = process::wait_until(PATIENCE, || {
+            let listens = process::wait_until(START_TIMEOUT, || {
                 let ended = !matches!(daemon.0.try_wait(), Ok(None));
                 (ended || TcpStream::connect(("127.0.0.1", port)).is_ok()).then_some(!ended)
             });

@@ -23,7 +23,7 @@ struct Source {
 
 // Rules that the Rust type cannot express. A request fails with all its problems at once.
 impl Parameters for Source {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         if !self.url.starts_with("https://") {
             problems.add("url", "must begin with `https://`");
         }

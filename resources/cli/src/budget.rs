@@ -3,10 +3,10 @@
 use crate::node::{Content, Node};
 
 /// The maximum number of values in a file after aliases are resolved.
-const MOST_NODES: usize = 500_000;
+const MAX_NODES: usize = 500_000;
 
 /// The maximum size of the text in these values, in bytes.
-const MOST_TEXT: usize = 64 * 1024 * 1024;
+const MAX_TEXT_BYTES: usize = 64 * 1024 * 1024;
 
 /// The maximum nesting depth of lists and maps.
 const DEEPEST: usize = 400;
@@ -31,8 +31,11 @@ impl Budget {
     pub(crate) fn spend(&mut self, weight: Weight, depth: usize) -> Result<(), String> {
         self.nodes += weight.nodes;
         self.text += weight.text;
-        if self.nodes > MOST_NODES || self.text > MOST_TEXT {
-            Err(format!("too large: it expands to more than {MOST_NODES} values or {} MiB", MOST_TEXT / 1024 / 1024))
+        if self.nodes > MAX_NODES || self.text > MAX_TEXT_BYTES {
+            Err(format!(
+                "too large: it expands to more than {MAX_NODES} values or {} MiB",
+                MAX_TEXT_BYTES / 1024 / 1024
+            ))
         } else if depth + weight.depth > DEEPEST {
             Err(format!("nested deeper than {DEEPEST} levels"))
         } else {

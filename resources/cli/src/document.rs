@@ -19,7 +19,7 @@ use crate::reference::is_old_name;
 use crate::scalar::resolve;
 
 /// The maximum size of a file, in bytes.
-const LARGEST: usize = 16 * 1024 * 1024;
+const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 
 /// A parsed file.
 #[cfg_attr(test, derive(Debug))]
@@ -65,8 +65,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
 /// Parses the first YAML document of a file, as Concourse does.
 pub(crate) fn load(bytes: &[u8]) -> Result<Document, Unusable> {
     let refuse = |message: String| Err(Unusable { position: None, message });
-    if bytes.len() > LARGEST {
-        return refuse(format!("larger than {} MiB", LARGEST / 1024 / 1024));
+    if bytes.len() > MAX_FILE_BYTES {
+        return refuse(format!("larger than {} MiB", MAX_FILE_BYTES / 1024 / 1024));
     }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,

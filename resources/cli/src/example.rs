@@ -44,7 +44,7 @@ pub(crate) struct Host {
 }
 
 impl Parameters for Source {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         if self.uri.starts_with('-') {
             problems.add("uri", "must not begin with `-`");
         }

@@ -252,7 +252,7 @@ impl Work<'_> {
 }
 
 async fn describe_image(registry: &Registry<'_>, image: &ImageManifest) -> Result<Described> {
-    let bytes = registry.small_blob(&image.config, config::LARGEST).await?;
+    let bytes = registry.small_blob(&image.config, config::MAX_CONFIG_BYTES).await?;
     let read = |error| jetway::Error::new(error).context("cannot parse the image's configuration");
     let config = Config::parse(&bytes).map_err(read)?;
     let raw = serde_json::from_slice(&bytes).map_err(read)?;

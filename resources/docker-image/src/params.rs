@@ -3,6 +3,6 @@
 pub(crate) mod get;
 pub(crate) mod paths;
 pub(crate) mod put;
-mod rules;
 pub(crate) mod secrets;
 pub(crate) mod steps;
+mod validation;

@@ -16,12 +16,12 @@ use crate::registry::challenge::Challenge;
 use crate::tag_version;
 
 /// The most decompressed bytes of a layer that are read.
-const MOST: u64 = 16 * 1024 * 1024;
+const MAX_LAYER_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Parses a layer.
 pub fn layer(bytes: &[u8]) {
     let Ok(layer) = decompressed(bytes) else { return };
-    let mut archive = Archive::new(layer.take(MOST));
+    let mut archive = Archive::new(layer.take(MAX_LAYER_BYTES));
     while let Ok(Some(entry)) = archive.next() {
         let _ = (Name::new(&entry.path), Name::new(&entry.target));
         let _ = std::io::copy(&mut archive.content(), &mut sink());

@@ -13,7 +13,7 @@ const HUB_NAME: &str = "index.docker.io";
 const HUB_NAMES: [&str; 3] = ["docker.io", HUB_NAME, HUB];
 
 /// The longest path of a repository.
-const LONGEST: usize = 255;
+const MAX_REPOSITORY_LENGTH: usize = 255;
 
 /// A repository: a registry, and a path in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -153,8 +153,8 @@ fn check_path(path: &str) -> Result<(), String> {
     if path.is_empty() {
         return Err("expected a repository, found only a registry".to_owned());
     }
-    if path.len() > LONGEST {
-        return Err(format!("a repository name can have at most {LONGEST} characters"));
+    if path.len() > MAX_REPOSITORY_LENGTH {
+        return Err(format!("a repository name can have at most {MAX_REPOSITORY_LENGTH} characters"));
     }
     if let Some(part) = path.split('/').find(|part| !is_component(part)) {
         let mut problem = format!(

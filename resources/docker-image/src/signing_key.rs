@@ -17,10 +17,10 @@ use zeroize::Zeroizing;
 const ENCRYPTED: [&str; 2] = ["ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY"];
 
 /// The maximum memory for deriving a key, in bytes. cosign's key files need 64 MiB (N = 65536, r = 8).
-const MOST_MEMORY: u64 = 256 * 1024 * 1024;
+const MAX_MEMORY: u64 = 256 * 1024 * 1024;
 
 /// The maximum number of passes over that memory; cosign's key files need one.
-const MOST_PASSES: u32 = 4;
+const MAX_PASSES: u32 = 4;
 
 /// A key for ECDSA on the curve P-256.
 pub(crate) struct SigningKey(EcdsaKeyPair);
@@ -130,7 +130,7 @@ impl EncryptedKey {
         }
         let Cost { n, r, p } = self.kdf.params;
         let memory = n.checked_mul(128).and_then(|memory| memory.checked_mul(r.into()));
-        if !n.is_power_of_two() || p > MOST_PASSES || memory.is_none_or(|memory| memory > MOST_MEMORY) {
+        if !n.is_power_of_two() || p > MAX_PASSES || memory.is_none_or(|memory| memory > MAX_MEMORY) {
             return Err("requires more than 256 MiB or more than 4 passes to decrypt");
         }
         let log_n = u8::try_from(n.trailing_zeros()).map_err(|_| DAMAGED)?;

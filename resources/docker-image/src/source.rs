@@ -7,9 +7,9 @@ mod engine;
 pub(crate) mod engine_address;
 pub(crate) mod follow;
 mod logins;
-mod rules;
 pub(crate) mod shapes;
 pub(crate) mod size;
+mod validation;
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use crate::source::shapes::{
 use crate::source::size::bytes;
 
 /// The upper limit for concurrent uploads or downloads of layers.
-const MOST_AT_ONCE: u32 = 32;
+const MAX_CONCURRENCY: u32 = 32;
 
 /// The repository, the tags to follow, and the credentials.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -282,12 +282,12 @@ impl Source {
 
     /// How many layers are downloaded concurrently.
     pub(crate) fn downloads_at_once(&self) -> u32 {
-        self.max_concurrent_downloads.min(MOST_AT_ONCE)
+        self.max_concurrent_downloads.min(MAX_CONCURRENCY)
     }
 
     /// How many layers are uploaded concurrently.
     pub(crate) fn uploads_at_once(&self) -> u32 {
-        self.max_concurrent_uploads.min(MOST_AT_ONCE)
+        self.max_concurrent_uploads.min(MAX_CONCURRENCY)
     }
 
     /// Warns about keys of the source that are ignored or changed.
@@ -308,8 +308,8 @@ impl Source {
             ("max_concurrent_downloads", self.max_concurrent_downloads),
             ("max_concurrent_uploads", self.max_concurrent_uploads),
         ] {
-            if number > MOST_AT_ONCE {
-                console.warn(format_args!("`{key}` is {number}; the limit is {MOST_AT_ONCE}"));
+            if number > MAX_CONCURRENCY {
+                console.warn(format_args!("`{key}` is {number}; the limit is {MAX_CONCURRENCY}"));
             }
         }
     }

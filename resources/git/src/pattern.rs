@@ -9,10 +9,10 @@ use regex::bytes::{Regex, RegexBuilder};
 use self::posix_regex::Dialect;
 
 /// The longest pattern, in bytes.
-const LONGEST: usize = 4_096;
+const MAX_PATTERN_BYTES: usize = 4_096;
 
 /// The most memory that a compiled pattern may take, in bytes.
-const LARGEST: usize = 4 * 1024 * 1024;
+const MAX_COMPILED_BYTES: usize = 4 * 1024 * 1024;
 
 /// A compiled pattern.
 #[derive(Debug)]
@@ -45,10 +45,10 @@ impl Pattern {
     }
 
     fn compile(pattern: &str, translate: impl FnOnce() -> Result<String, String>) -> Result<Self, String> {
-        if pattern.len() > LONGEST {
-            return Err(format!("is longer than {LONGEST} bytes"));
+        if pattern.len() > MAX_PATTERN_BYTES {
+            return Err(format!("is longer than {MAX_PATTERN_BYTES} bytes"));
         }
-        let compiled = RegexBuilder::new(&translate()?).size_limit(LARGEST).build();
+        let compiled = RegexBuilder::new(&translate()?).size_limit(MAX_COMPILED_BYTES).build();
         compiled.map(Self).map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => "repeats too much to be matched quickly".to_owned(),
             // The translation is always well-formed, but the regex crate limits how deep groups may be nested.

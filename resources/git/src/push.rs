@@ -20,20 +20,20 @@ use jetway_git_client::transport::lfs::without_progress;
 
 use self::integration::{Integration, UPSTREAM, Upstream};
 use self::notes::{FETCHED_NOTES, NOTES};
-use self::other_tags::{ALL, MOST_COMMITS, OtherTags, TagOptions, TagPlan, list_tags};
+use self::other_tags::{ALL, MAX_COMMITS, OtherTags, TagOptions, TagPlan, list_tags};
 use self::rejection::{Rejection, created_refs_in, rejections_in};
 use self::tag::Tag;
 use self::work_tree::WorkTree;
 use crate::source::put_params::Force;
 
 /// How many times a push is tried while others update the branch. With the pauses, this takes about a minute.
-const MOST_TRIES: u32 = 12;
+const MAX_ATTEMPTS: u32 = 12;
 
-/// The pause after the first lost race. It doubles after each attempt, up to `LONGEST_PAUSE`.
+/// The pause after the first lost race. It doubles after each attempt, up to `MAX_PAUSE`.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+const MAX_PAUSE: Duration = Duration::from_secs(8);
 
 /// The result of a push.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ pub(crate) struct Push<'p> {
 }
 
 impl Push<'_> {
-    /// Pushes. Retries if another push comes first, up to `MOST_TRIES` times.
+    /// Pushes. Retries if another push comes first, up to `MAX_ATTEMPTS` times.
     pub(crate) async fn run(&self) -> Result<PushResult> {
         let start = self.work_tree.head()?;
         let pushed = self.push_with_retries(start).await;
@@ -108,7 +108,7 @@ impl Push<'_> {
             let mut replaced = repository.revwalk()?;
             replaced.push(start)?;
             replaced.hide_head()?;
-            replaced.take(MOST_COMMITS).collect::<Result<HashSet<Oid>, git2::Error>>()
+            replaced.take(MAX_COMMITS).collect::<Result<HashSet<Oid>, git2::Error>>()
         };
         let replaced = replaced().unwrap_or_default();
         let is_on_replaced = |tag: &&str| {
@@ -127,7 +127,7 @@ impl Push<'_> {
         let notes = self.work_tree.repository.refname_to_id(NOTES).ok();
         let console = self.work_tree.git.context().console();
         let mut pause = FIRST_PAUSE;
-        for try_number in 1..=MOST_TRIES {
+        for try_number in 1..=MAX_ATTEMPTS {
             let upstream = match self.branch {
                 Some(branch) => self.work_tree.integrate(&self.integration, branch, start).await?,
                 None => Upstream::NotFetched,
@@ -139,13 +139,13 @@ impl Push<'_> {
                 tags.warn_of_skipped(self.work_tree.git.context().console());
                 return Ok(finished.map_or_else(PushResult::nothing, |finished| PushResult::of(&finished)));
             };
-            if try_number < MOST_TRIES {
+            if try_number < MAX_ATTEMPTS {
                 console.step(format_args!("another push updated `{moved}`; retrying on top of it"));
                 self.work_tree.git.context().interrupt().sleep(jittered(pause)).await?;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = (pause * 2).min(MAX_PAUSE);
             }
         }
-        Err(anyhow!("another push came first in all {MOST_TRIES} attempts")
+        Err(anyhow!("another push came first in all {MAX_ATTEMPTS} attempts")
             .hint("run the step again when the branch is less busy"))
     }
 

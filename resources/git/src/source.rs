@@ -8,9 +8,9 @@ pub(crate) mod labels;
 pub(crate) mod names;
 pub(crate) mod openpgp;
 pub(crate) mod put_params;
-mod rules;
 mod text;
 mod trust;
+mod validation;
 mod verification;
 
 use std::time::Duration;

@@ -16,7 +16,7 @@ use crate::source::Source;
 const BATCH: usize = 25;
 
 /// The maximum number of pages for one pull request. GitHub lists 3,000 files at most.
-const MOST_PAGES: usize = 40;
+const MAX_PAGES: usize = 40;
 
 /// The fields of a page of files.
 const FIELDS: &str = "{ pageInfo { hasNextPage endCursor } nodes { path } }";
@@ -57,7 +57,7 @@ pub(crate) async fn of_all(
         return Ok(all);
     }
     let mut pending: Vec<(u64, Option<String>)> = numbers.iter().map(|number| (*number, None)).collect();
-    for _ in 0..MOST_PAGES * numbers.len().div_ceil(BATCH).max(1) {
+    for _ in 0..MAX_PAGES * numbers.len().div_ceil(BATCH).max(1) {
         if pending.is_empty() {
             return Ok(all);
         }

@@ -15,7 +15,7 @@ use crate::source::Source;
 use crate::version::Version;
 
 /// The maximum number of pages: 10,000 pull requests.
-const MOST_PAGES: usize = 100;
+const MAX_PAGES: usize = 100;
 
 /// How much further back than requested a list goes, because servers show changes with a delay.
 const DELAY: SignedDuration = SignedDuration::from_mins(5);
@@ -91,7 +91,7 @@ impl Listing {
         let number = given.and_then(Version::number);
         let mut listing = Self::default();
         let mut after: Option<String> = None;
-        for page in 0..MOST_PAGES {
+        for page in 0..MAX_PAGES {
             let query = query(source, page == 0 && number.is_some());
             let mut variables = json!({
                 "owner": owner, "name": name, "states": states, "base": source.base_branch(), "after": after,
@@ -112,7 +112,7 @@ impl Listing {
                 return Ok(listing);
             }
         }
-        Err(anyhow!("the repository has more than {} matching pull requests", MOST_PAGES * 100))
+        Err(anyhow!("the repository has more than {} matching pull requests", MAX_PAGES * 100))
     }
 }
 

@@ -24,10 +24,10 @@ use crate::listing::Head;
 use crate::version::Version;
 
 /// The maximum size of the file, in bytes.
-const LARGEST: u64 = 16 * 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The maximum number of pull requests that are remembered, the highest numbers first.
-const MOST: usize = 20_000;
+const MAX_PULL_REQUESTS: usize = 20_000;
 
 /// A doubtful head is not new if this many checks have returned it and the given version is still the same, because Concourse
 /// gives its latest version to each check. The number is not 1, because a response may get lost.
@@ -77,7 +77,7 @@ impl Memory {
             digest.update(part.as_bytes());
         }
         let name = jetway::hex(digest.finish().as_ref().get(..8).unwrap_or_default());
-        let file = CacheFile::new(directory.join(format!("jetway-github-pr-heads-{name}.json")), LARGEST);
+        let file = CacheFile::new(directory.join(format!("jetway-github-pr-heads-{name}.json")), MAX_FILE_BYTES);
         let content = file.read().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         Self { file, content }
     }
@@ -167,10 +167,10 @@ impl Memory {
         // An empty list counts as seen, too.
         let now_seen = heads.iter().map(|head| head.updated).max().unwrap_or(Timestamp::UNIX_EPOCH);
         self.content.seen_until = self.content.seen_until.max(Some(Time(now_seen)));
-        while self.content.heads.len() > MOST {
+        while self.content.heads.len() > MAX_PULL_REQUESTS {
             self.content.heads.pop_first();
         }
-        while self.content.unapproved.len() > MOST {
+        while self.content.unapproved.len() > MAX_PULL_REQUESTS {
             self.content.unapproved.pop_first();
         }
         let _ = self.write();

@@ -41,7 +41,7 @@ pub struct GetParams {
 }
 
 impl Parameters for GetParams {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         if let (Some(depth), Some(alias)) = (self.git_depth, self.git_dot_depth)
             && depth != alias
         {
@@ -134,7 +134,7 @@ pub struct PutParams {
 }
 
 impl Parameters for PutParams {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         if self.path.trim().is_empty() {
             problems.add("path", "must not be empty");
         } else {

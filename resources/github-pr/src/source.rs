@@ -347,7 +347,7 @@ impl Source {
         }
     }
 
-    fn repository_rules(&self, problems: &mut Problems) {
+    fn validate_repository(&self, problems: &mut Problems) {
         let key = if self.repository.trim().is_empty() && self.repo.is_some() { "repo" } else { "repository" };
         match self.repository() {
             "" => problems.add("repository", "required, but missing"),
@@ -376,11 +376,11 @@ impl Source {
 }
 
 impl Parameters for Source {
-    fn rules(&self, problems: &mut Problems) {
-        self.repository_rules(problems);
+    fn validate(&self, problems: &mut Problems) {
+        self.validate_repository(problems);
         let access = self.access();
-        access.credential_rules(problems);
-        access.address_rules(problems);
+        access.validate_credential(problems);
+        access.validate_address(problems);
         if self.authorship_restriction && is_gitea(self.api()) {
             problems.add("authorship_restriction", NO_ROLES);
         }
@@ -404,9 +404,9 @@ impl Parameters for Source {
             problems.add("git_crypt_key", problem);
         }
         for (index, entry) in self.submodule_credentials.iter().enumerate() {
-            entry.rules(index, problems);
+            entry.validate(index, problems);
         }
-        self.http().rules(problems);
+        self.http().validate(problems);
     }
 
     fn hidden_secrets(&self) -> Vec<String> {

@@ -112,7 +112,7 @@ impl Params {
 }
 
 impl Parameters for Params {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         match (non_empty(self.commit.as_ref()), non_empty(self.path.as_ref())) {
             (Some(_), Some(_)) => problems.add("path", "excludes `commit`: both keys name the commit"),
             // Means the only checkout in the inputs, which are not known yet.
@@ -157,7 +157,7 @@ impl Parameters for Params {
             }
         }
         if let Some(deployment) = &self.deployment {
-            deployment.rules(problems);
+            deployment.validate(problems);
         }
     }
 }
@@ -197,7 +197,7 @@ pub struct DeploymentParams {
 }
 
 impl DeploymentParams {
-    pub(crate) fn rules(&self, problems: &mut Problems) {
+    pub(crate) fn validate(&self, problems: &mut Problems) {
         if self.environment.trim().is_empty() {
             problems.add("deployment.environment", "must not be empty");
         }

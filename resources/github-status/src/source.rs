@@ -277,7 +277,7 @@ impl Source {
         }
     }
 
-    fn repository_rules(&self, problems: &mut Problems) {
+    fn validate_repository(&self, problems: &mut Problems) {
         match (self.repository.as_str(), &self.owner, &self.repo) {
             ("", None, None) => {
                 problems.add_with_hint(
@@ -305,11 +305,11 @@ impl Source {
 }
 
 impl Parameters for Source {
-    fn rules(&self, problems: &mut Problems) {
-        self.repository_rules(problems);
+    fn validate(&self, problems: &mut Problems) {
+        self.validate_repository(problems);
         let access = self.access();
-        access.credential_rules(problems);
-        access.address_rules(problems);
+        access.validate_credential(problems);
+        access.validate_address(problems);
         if let Some(branch) = &self.branch
             && !is_ref(branch)
         {
@@ -349,7 +349,7 @@ impl Parameters for Source {
                 problems.add(key, "has no effect with `deployment`");
             }
         }
-        self.http().rules(problems);
+        self.http().validate(problems);
     }
 
     fn hidden_secrets(&self) -> Vec<String> {

@@ -16,7 +16,7 @@ use crate::responses::User;
 use crate::time::Time;
 
 /// The maximum number of requests for a list: 10,000 pull requests with Gitea's default of 50 in a page.
-const MOST_PAGES: usize = 200;
+const MAX_PAGES: usize = 200;
 
 /// The beginnings of the titles of drafts, for servers that do not say which pull requests are drafts.
 const DRAFT_PREFIXES: [&str; 2] = ["wip:", "[wip]"];
@@ -152,7 +152,7 @@ pub async fn pull_requests(
 ) -> Result<Vec<PullRequest>> {
     let mut found = BTreeMap::new();
     let (mut page, mut last_total) = (1, 0);
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         let path = github.of_repository(&format!("pulls?{query}&sort=recentupdate&limit=100&page={page}"));
         let response = github.send(github.request(&Method::GET, &path)).await?;
         let total = response.header("x-total-count").and_then(|total| total.parse().ok()).unwrap_or(usize::MAX);
@@ -172,7 +172,7 @@ pub async fn pull_requests(
         }
         (page, last_total) = (page + 1, total);
     }
-    Err(anyhow!("the list of pull requests has more than {MOST_PAGES} pages"))
+    Err(anyhow!("the list of pull requests has more than {MAX_PAGES} pages"))
 }
 
 /// Finds the open pull request with this head commit.

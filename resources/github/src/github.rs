@@ -26,10 +26,10 @@ const GITEA_PAGE: &str = "limit=100";
 
 /// The maximum number of pages in a list. GitHub has no longer list of statuses; the limit stops a server that never
 /// ends its list.
-const MOST_PAGES: u32 = 100;
+const MAX_PAGES: u32 = 100;
 
 /// The maximum size of the response to a create request, in bytes.
-const MAX_RESPONSE: u64 = 4 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The API of one server, for one repository.
 pub struct GitHub<'c> {
@@ -179,7 +179,7 @@ impl<'c> GitHub<'c> {
             return self.decode(response).await;
         }
         self.has_answered.set(true);
-        let body = match response.bytes(MAX_RESPONSE).await {
+        let body = match response.bytes(MAX_RESPONSE_BYTES).await {
             Ok(body) => body,
             Err(error) if Interrupted::caused(&error) => return Err(error),
             Err(error) => {
@@ -308,8 +308,8 @@ impl<T: Listed> Pages<'_, '_, T> {
     pub async fn next(&mut self) -> Result<Option<Vec<T>>> {
         let Some(query) = self.query.take() else { return Ok(None) };
         self.page += 1;
-        if self.page > MOST_PAGES {
-            return Err(anyhow!("`{}` has more than {MOST_PAGES} pages", self.path));
+        if self.page > MAX_PAGES {
+            return Err(anyhow!("`{}` has more than {MAX_PAGES} pages", self.path));
         }
         let (items, next) = self.github.page(&self.path, &query).await?;
         self.query = next;

@@ -22,7 +22,7 @@ use override_value::Override;
 use recovery::Recovery;
 use rollback::{Rollback, RollbackOnFailure};
 use test::{Test, TestPlan};
-use wait::{LONGEST_PAUSE, Strategy, Wait};
+use wait::{MAX_PAUSE, Strategy, Wait};
 
 /// The chart, its values, and the options of the put.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -217,7 +217,7 @@ fn timeout() -> String {
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 
 impl Parameters for Params {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         let rolls_back = self.rollback.as_ref().is_some_and(Rollback::is_wanted);
         match &self.chart {
             Some(_) if rolls_back => problems.add("chart", "excludes `rollback`, which deploys an old revision"),
@@ -233,8 +233,8 @@ impl Parameters for Params {
             }
             Some(_) | None => {}
         }
-        self.removal_rules(rolls_back, problems);
-        self.deploy_rules(problems);
+        self.validate_removal(rolls_back, problems);
+        self.validate_deploy(problems);
         for file in self.values.files() {
             problems.require_input("values", file);
         }
@@ -252,10 +252,10 @@ impl Parameters for Params {
             problems.add("kubeconfig", problem);
         }
         if let Some(registries) = &self.private_registry {
-            registries.rules(problems);
+            registries.validate(problems);
         }
         for (index, one) in self.override_values.iter().enumerate() {
-            one.rules(index, problems);
+            one.validate(index, problems);
         }
         let of_values = [
             ("reuse_values", self.reuse_values),
@@ -322,16 +322,16 @@ impl Params {
         }
     }
 
-    fn waiting_rules(&self, problems: &mut Problems) {
-        if matches!(self.wait, Some(Wait::Seconds(seconds)) if seconds > LONGEST_PAUSE) {
-            problems.add("wait", format!("expected {LONGEST_PAUSE} seconds at most"));
+    fn validate_waiting(&self, problems: &mut Problems) {
+        if matches!(self.wait, Some(Wait::Seconds(seconds)) if seconds > MAX_PAUSE) {
+            problems.add("wait", format!("expected {MAX_PAUSE} seconds at most"));
         }
         if self.given_strategy() == Some(Strategy::None) && (self.check_is_ready || self.wait_for_jobs) {
             problems.add("wait", "`none` excludes `check_is_ready` and `wait_for_jobs`");
         }
     }
 
-    fn removal_rules(&self, rolls_back: bool, problems: &mut Problems) {
+    fn validate_removal(&self, rolls_back: bool, problems: &mut Problems) {
         for (key, is_given) in
             [("replace", self.replace), ("test", self.test_plan().is_some()), ("rollback", rolls_back)]
         {
@@ -353,22 +353,22 @@ impl Params {
         }
     }
 
-    fn deploy_rules(&self, problems: &mut Problems) {
-        self.waiting_rules(problems);
+    fn validate_deploy(&self, problems: &mut Problems) {
+        self.validate_waiting(problems);
         if self.force && self.server_side_apply == Some(ServerSideApply::Flag(true)) {
             problems.add("server_side_apply", "excludes `force`, with which helm replaces objects from the client");
         }
         if let Some(test) = &self.test {
-            test.rules("test", problems);
+            test.validate("test", problems);
         }
         if let Some(rules) = &self.rollback_on_failure {
-            rules.rules(problems);
+            rules.validate(problems);
             if self.atomic && rules.is_wanted() {
                 problems.add("rollback_on_failure", "excludes `atomic`, with which helm itself rolls back");
             }
         }
         if let Some(recovery) = &self.recover_pending {
-            recovery.rules(problems);
+            recovery.validate(problems);
         }
     }
 }

@@ -22,7 +22,7 @@ const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s
 const PAGE_SIZE: &str = "500";
 
 /// The maximum size of a page of metadata or of a record, in bytes. Kubernetes limits objects to 1.5 MiB.
-const MAX_RESPONSE_SIZE: u64 = 16 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The records of one namespace.
 #[derive(Debug, Clone, Copy)]
@@ -207,7 +207,7 @@ impl<'k> Records<'k> {
             }
             let response = self.kubernetes.read(self.resource("list"), None, &query, METADATA).await?;
             let read_at = response.header("date").and_then(date).unwrap_or_else(Timestamp::now);
-            let list: List = serde_json::from_slice(&response.bytes(MAX_RESPONSE_SIZE).await?)
+            let list: List = serde_json::from_slice(&response.bytes(MAX_RESPONSE_BYTES).await?)
                 .map_err(|error| anyhow!("the API server's response is not a list: {error}"))?;
             let items = list.items.unwrap_or_default().into_iter();
             records.extend(items.filter_map(|item| item.metadata.record(read_at)));
@@ -225,7 +225,7 @@ impl<'k> Records<'k> {
             Err(error) if is_not_found(&error) => return Ok(None),
             response => response?,
         };
-        let object: Object = serde_json::from_slice(&response.bytes(MAX_RESPONSE_SIZE).await?)
+        let object: Object = serde_json::from_slice(&response.bytes(MAX_RESPONSE_BYTES).await?)
             .map_err(|_| anyhow!("the record `{name}` is not a Kubernetes object"))?;
         object.decoded(&name, self.storage).map(Some)
     }
@@ -235,7 +235,7 @@ impl<'k> Records<'k> {
         let numbers: Vec<String> = revisions.iter().map(u64::to_string).collect();
         let selector = format!("owner=helm,name={release},version in ({})", numbers.join(","));
         let objects: Vec<Object> =
-            self.kubernetes.list(self.resource("list"), &[("labelSelector", &selector)], MAX_RESPONSE_SIZE).await?;
+            self.kubernetes.list(self.resource("list"), &[("labelSelector", &selector)], MAX_RESPONSE_BYTES).await?;
         let (mut releases, mut problems) = (Vec::new(), Vec::new());
         for mut object in objects {
             let name = object.metadata.take().map(|metadata| metadata.name).unwrap_or_default();
@@ -253,7 +253,7 @@ impl<'k> Records<'k> {
     pub(crate) async fn mark_failed(&self, record: &Record, reason: &str) -> Result<bool> {
         let name = name(&record.release, record.revision);
         let response = self.kubernetes.read(self.resource("get"), Some(&name), &[], "application/json").await?;
-        let mut object: Value = serde_json::from_slice(&response.bytes(MAX_RESPONSE_SIZE).await?)
+        let mut object: Value = serde_json::from_slice(&response.bytes(MAX_RESPONSE_BYTES).await?)
             .map_err(|_| anyhow!("the record `{name}` is not a Kubernetes object"))?;
         let damaged = || anyhow!("the record `{name}` is not a record of helm");
         if object.pointer("/metadata/resourceVersion").and_then(Value::as_str) != record.resource_version.as_deref() {

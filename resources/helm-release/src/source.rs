@@ -199,7 +199,7 @@ pub(crate) enum ClusterKeys<'s> {
 }
 
 impl Source {
-    /// The keys that name the cluster. With several, the order is that of the established resource, but the rules reject them.
+    /// The keys that name the cluster. Validation rejects several; their order is that of the established resource.
     pub(crate) fn cluster_keys(&self) -> Option<ClusterKeys<'_>> {
         self.all_cluster_keys().into_iter().map(|(_, way)| way).next()
     }
@@ -306,7 +306,7 @@ impl Source {
         self.storage.or_else(|| env_vars::driver(&self.env_vars).ok().flatten()).unwrap_or_default()
     }
 
-    fn url_rules(&self, url: &str, problems: &mut Problems) {
+    fn validate_url(&self, url: &str, problems: &mut Problems) {
         match Url::parse(url) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
             Ok(_) => return problems.add("cluster_url", "expected an address that begins with `https://`"),
@@ -339,13 +339,13 @@ impl Source {
         let certificate = read("admin_cert", certificate, problems);
         let key = read("admin_key", key.map(Secret::expose), problems);
         if let (Some(certificate), Some(key)) = (certificate, key) {
-            ClientCertificate { certificate, key: Secret::new(key) }.rules("admin_cert", "admin_key", problems);
+            ClientCertificate { certificate, key: Secret::new(key) }.validate("admin_cert", "admin_key", problems);
         }
     }
 }
 
 impl Parameters for Source {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         if let Some(release) = &self.release
             && let Err(problem) = name::release(release)
         {
@@ -363,7 +363,7 @@ impl Parameters for Source {
             }
         }
         if let Some(url) = trimmed(self.cluster_url.as_ref()) {
-            self.url_rules(url, problems);
+            self.validate_url(url, problems);
         }
         if let Some(text) = Secret::non_empty(self.kubeconfig.as_ref())
             && let Err(error) = Kubeconfig::parse(text.expose())
@@ -371,21 +371,21 @@ impl Parameters for Source {
             problems.add("kubeconfig", error);
         }
         if self.gcloud_cluster_auth || self.gcloud_workload_identity_enabled {
-            self.google_keys().rules(problems);
+            self.google_keys().validate(problems);
         }
         if let Some(aws) = &self.aws {
-            aws.rules(problems);
+            aws.validate(problems);
         }
         if let Some(digitalocean) = &self.digitalocean {
-            digitalocean.rules(problems);
+            digitalocean.validate(problems);
         }
-        env_vars::rules(&self.env_vars, self.storage, problems);
-        self.repositories().rules(problems);
+        env_vars::validate(&self.env_vars, self.storage, problems);
+        self.repositories().validate(problems);
         for (index, plugin) in self.plugins.iter().enumerate() {
-            plugin.rules(index, problems);
+            plugin.validate(index, problems);
         }
         if let Some(registries) = &self.private_registry {
-            registries.rules(problems);
+            registries.validate(problems);
         }
         if self.statuses.is_empty() {
             problems.add("statuses", "must not be empty");
@@ -397,7 +397,7 @@ impl Parameters for Source {
                 "a put with `uninstall` removes one release",
             );
         }
-        self.http().rules(problems);
+        self.http().validate(problems);
     }
 
     fn hidden_secrets(&self) -> Vec<String> {

@@ -15,7 +15,7 @@ use crate::source::{Gate, Source};
 use crate::version::Version;
 
 /// The largest number of pages of one check.
-const MOST_PAGES: u32 = 20;
+const MAX_PAGES: u32 = 20;
 
 /// How far before the known version a check looks for issues that Jira's index did not show yet.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
@@ -80,9 +80,9 @@ impl MatchingIssues<'_, '_> {
             if is_end {
                 return Ok(());
             }
-            if read == MOST_PAGES {
+            if read == MAX_PAGES {
                 return Err(anyhow!(
-                    "more than {MOST_PAGES} pages of issues in the status were updated since the last version"
+                    "more than {MAX_PAGES} pages of issues in the status were updated since the last version"
                 )
                 .hint("narrow `jql` to the issues of the gate"));
             }
@@ -99,11 +99,11 @@ impl MatchingIssues<'_, '_> {
             let last_update = page.last().and_then(|issue| issue.updated);
             self.add(page).await?;
             let newest = self.issues.iter().map(|(_, arrival)| arrival.at).max();
-            if newest.is_some() && (newest >= last_update || read == MOST_PAGES) {
+            if newest.is_some() && (newest >= last_update || read == MAX_PAGES) {
                 return Ok(());
             }
-            if read == MOST_PAGES {
-                return Err(anyhow!("the issues on {MOST_PAGES} pages have all left the status"));
+            if read == MAX_PAGES {
+                return Err(anyhow!("the issues on {MAX_PAGES} pages have all left the status"));
             }
         }
         Ok(())

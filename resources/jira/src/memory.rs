@@ -21,10 +21,10 @@ use crate::time;
 use crate::version::Version;
 
 /// The maximum size of the file, in bytes.
-const LARGEST: u64 = 16 * 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The maximum number of arrivals that are remembered as stored.
-const MOST: usize = 2000;
+const MAX_ARRIVALS: usize = 2000;
 
 /// The memory of a source.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Memory {
             digest.update(part.as_bytes());
         }
         let name = jetway::hex(digest.finish().as_ref().get(..8).unwrap_or_default());
-        let file = CacheFile::new(directory.join(format!("jetway-jira-{name}.json")), LARGEST);
+        let file = CacheFile::new(directory.join(format!("jetway-jira-{name}.json")), MAX_FILE_BYTES);
         let content = file.read().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         Self { file, content }
     }
@@ -101,7 +101,7 @@ impl Memory {
             .collect();
         self.content.stored.sort_by_key(|version| Arrival::of_version(version).map(|arrival| arrival.order()));
         self.content.stored.dedup();
-        if let Some(surplus) = self.content.stored.len().checked_sub(MOST).filter(|surplus| *surplus > 0) {
+        if let Some(surplus) = self.content.stored.len().checked_sub(MAX_ARRIVALS).filter(|surplus| *surplus > 0) {
             self.content.since = self.content.stored.drain(..surplus).next_back();
         }
         let _ = self.write();

@@ -21,7 +21,7 @@ pub struct GetParams {
 }
 
 impl Parameters for GetParams {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         for (index, field) in self.fields.iter().enumerate() {
             let is_file = !field.trim().is_empty()
                 && ![".", ".."].contains(&field.trim())
@@ -151,7 +151,7 @@ impl PutParams {
 }
 
 impl Parameters for PutParams {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         let issue = non_empty(self.issue.as_ref());
         match (&self.create, issue, non_empty(self.issue_file.as_ref())) {
             (None, None, None) => problems.add_with_hint(
@@ -185,7 +185,7 @@ impl Parameters for PutParams {
             problems.add("transition_fields", "has no effect without `transition`");
         }
         if let Some(create) = &self.create {
-            create.rules(problems);
+            create.validate(problems);
             if !self.fields.is_empty() {
                 problems.add("fields", "excludes `create`; set `create.fields` instead");
             }
@@ -206,7 +206,7 @@ impl Parameters for PutParams {
 }
 
 impl CreateParams {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         if self.project.as_ref().is_some_and(|project| !is_project(project.trim())) {
             problems.add("create.project", "expected the key of a project, such as `OPS`");
         }

@@ -15,10 +15,10 @@ use crate::source::{Api, Source};
 use crate::variables::Variables;
 
 /// The maximum length of a summary in Jira, in characters.
-const LONGEST_SUMMARY: usize = 254;
+const MAX_SUMMARY_LENGTH: usize = 254;
 
 /// The maximum length of a link's id in Jira, in characters.
-const LONGEST_ID: usize = 255;
+const MAX_ID_LENGTH: usize = 255;
 
 /// The planned work of a put.
 #[derive(Debug)]
@@ -144,13 +144,13 @@ impl Texts<'_> {
 
     fn one_line(&self, text: &str) -> String {
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if line.chars().count() <= LONGEST_SUMMARY {
+        if line.chars().count() <= MAX_SUMMARY_LENGTH {
             return line;
         }
         self.variables
             .console
-            .warn(format_args!("the summary is truncated to {LONGEST_SUMMARY} characters, the maximum in Jira"));
-        let cut: String = line.chars().take(LONGEST_SUMMARY - 1).collect();
+            .warn(format_args!("the summary is truncated to {MAX_SUMMARY_LENGTH} characters, the maximum in Jira"));
+        let cut: String = line.chars().take(MAX_SUMMARY_LENGTH - 1).collect();
         format!("{}…", cut.trim_end())
     }
 
@@ -173,7 +173,7 @@ impl Texts<'_> {
             None => self.name_of_build().unwrap_or_else(|| url.to_owned()),
         };
         let mut id = format!("system=concourse&id={url}");
-        if id.chars().count() > LONGEST_ID {
+        if id.chars().count() > MAX_ID_LENGTH {
             id = format!("system=concourse&id={}", jetway::hex(digest(&SHA256, url.as_bytes()).as_ref()));
         }
         Ok(json!({

@@ -220,7 +220,7 @@ impl Source {
         }
     }
 
-    fn login_rules(&self, problems: &mut Problems) {
+    fn validate_login(&self, problems: &mut Problems) {
         let email = self.email.as_deref().map(str::trim).filter(|email| !email.is_empty());
         let (has_api_token, has_token) = (is_set(self.api_token.as_ref()), is_set(self.token.as_ref()));
         match (email, has_api_token, has_token) {
@@ -245,7 +245,7 @@ impl Source {
         }
     }
 
-    fn url_rules(&self, problems: &mut Problems) {
+    fn validate_url(&self, problems: &mut Problems) {
         match Url::parse(self.base()) {
             Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) => {
                 problems.add("url", "expected `https://...`");
@@ -264,7 +264,7 @@ impl Source {
         }
     }
 
-    fn gate_rules(&self, problems: &mut Problems) {
+    fn validate_gate(&self, problems: &mut Problems) {
         if let Some(status) = &self.status {
             if status.names().is_empty() || status.names().iter().any(|name| name.trim().is_empty()) {
                 problems.add("status", "must not be empty");
@@ -298,11 +298,11 @@ impl Source {
 }
 
 impl Parameters for Source {
-    fn rules(&self, problems: &mut Problems) {
-        self.url_rules(problems);
-        self.login_rules(problems);
-        self.gate_rules(problems);
-        self.http().rules(problems);
+    fn validate(&self, problems: &mut Problems) {
+        self.validate_url(problems);
+        self.validate_login(problems);
+        self.validate_gate(problems);
+        self.http().validate(problems);
     }
 
     fn hidden_secrets(&self) -> Vec<String> {

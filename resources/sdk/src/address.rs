@@ -3,7 +3,7 @@
 use crate::encoding::percent_decode;
 
 /// The shortest token. Without a password, only the length distinguishes a token from a user name.
-const SHORTEST_TOKEN: usize = 20;
+const MIN_TOKEN_LENGTH: usize = 20;
 
 /// The password that GitHub accepts with a token as the user name.
 const NO_PASSWORD: &str = "x-oauth-basic";
@@ -27,7 +27,7 @@ pub fn userinfo_secret(userinfo: &str) -> Option<&str> {
     match userinfo.split_once(':') {
         Some((user, "" | NO_PASSWORD)) => Some(user),
         Some((_, password)) => Some(password),
-        None => Some(userinfo).filter(|user| user.len() >= SHORTEST_TOKEN),
+        None => Some(userinfo).filter(|user| user.len() >= MIN_TOKEN_LENGTH),
     }
 }
 

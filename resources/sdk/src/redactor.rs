@@ -23,14 +23,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
-use decode::{Decoded, Encoding, LONGEST_ESCAPE, Search};
-use patterns::{Patterns, SHORTEST};
+use decode::{Decoded, Encoding, MAX_ESCAPE_LENGTH, Search};
+use patterns::{MIN_SECRET_LENGTH, Patterns};
 
 /// The text that replaces a secret.
 pub const MASK: &str = "((redacted))";
 
 /// The shortest line of a many-line secret (a key) that is masked on its own.
-const SHORTEST_LINE: usize = 8;
+const MIN_LINE_LENGTH: usize = 8;
 
 /// How many nested encodings are decoded: the base64 of a Kubernetes Secret inside the base64 of a Helm release needs two.
 const DEPTH: usize = 2;
@@ -58,7 +58,7 @@ struct Spare {
 impl Spare {
     /// Drops large buffers, so that one large text does not occupy memory for ever.
     fn trim(&mut self) {
-        self.decoded.retain(|decoded| decoded.bytes.capacity() <= LARGEST_SPARE);
+        self.decoded.retain(|decoded| decoded.bytes.capacity() <= MAX_SPARE_BYTES);
     }
 }
 
@@ -86,7 +86,7 @@ impl Redactor {
     /// Adds a secret, which is masked from now on in every common encoding, and line by line if it has several lines.
     pub fn add(&self, secret: &str) {
         let trimmed = secret.trim();
-        if trimmed.len() < SHORTEST {
+        if trimmed.len() < MIN_SECRET_LENGTH {
             return;
         }
         let mut known = self.known();
@@ -96,7 +96,7 @@ impl Redactor {
         if trimmed.contains('\n') {
             for line in trimmed.lines().map(str::trim) {
                 // The armour of a key ("-----BEGIN ...") is not secret, and useful in an error.
-                if line.len() >= SHORTEST_LINE && !line.starts_with("-----") {
+                if line.len() >= MIN_LINE_LENGTH && !line.starts_with("-----") {
                     patterns.add(line, true);
                 }
             }
@@ -150,7 +150,7 @@ impl Redactor {
 const LOOK_BEHIND: usize = 128;
 
 /// The largest buffer that is kept for the next text, in bytes.
-const LARGEST_SPARE: usize = 64 * 1024;
+const MAX_SPARE_BYTES: usize = 64 * 1024;
 
 /// Whether a piece of text touches the start or the end of the whole text, where a secret may be cut off.
 #[derive(Clone, Copy)]
@@ -206,7 +206,7 @@ struct Nested<'s> {
 }
 
 /// The maximum number of ranges to compare when looking for a range that covers another.
-const MOST_COVERING: usize = 4;
+const MAX_COVERING: usize = 4;
 
 impl Search for Nested<'_> {
     fn search(&mut self, decoded: &Decoded) {
@@ -214,14 +214,13 @@ impl Search for Nested<'_> {
     }
 
     fn is_masked(&self, range: &Range<usize>) -> bool {
-        const MOST_LEFT: usize = SHORTEST - 1;
-        let covers =
-            |other: &Range<usize>| other.start <= range.start + MOST_LEFT && other.end + MOST_LEFT >= range.end;
+        const MAX_LEFT: usize = MIN_SECRET_LENGTH - 1;
+        let covers = |other: &Range<usize>| other.start <= range.start + MAX_LEFT && other.end + MAX_LEFT >= range.end;
         let plain = self.found.get(self.plain.clone()).unwrap_or_default();
-        let before = plain.partition_point(|other| other.start <= range.start + MOST_LEFT);
+        let before = plain.partition_point(|other| other.start <= range.start + MAX_LEFT);
         let decoded = self.found.get(self.plain.end..).unwrap_or_default();
-        plain.iter().take(before).rev().take(MOST_COVERING).any(covers)
-            || decoded.iter().rev().take(MOST_COVERING).any(covers)
+        plain.iter().take(before).rev().take(MAX_COVERING).any(covers)
+            || decoded.iter().rev().take(MAX_COVERING).any(covers)
     }
 }
 
@@ -237,8 +236,8 @@ fn find_decoded(
 ) {
     let whole = decoded.origin(0..decoded.bytes.len());
     let edges = Edges {
-        start: edges.start && whole.start <= LONGEST_ESCAPE,
-        end: edges.end && whole.end + LONGEST_ESCAPE >= length,
+        start: edges.start && whole.start <= MAX_ESCAPE_LENGTH,
+        end: edges.end && whole.end + MAX_ESCAPE_LENGTH >= length,
     };
     let mut inside = Vec::new();
     find(patterns, &decoded.bytes, edges, depth, spare, &mut inside);
@@ -492,7 +491,7 @@ mod tests {
             for secret in &secrets {
                 redactor.add(secret);
             }
-            for secret in secrets.iter().map(|secret| secret.trim()).filter(|secret| secret.len() >= SHORTEST) {
+            for secret in secrets.iter().map(|secret| secret.trim()).filter(|secret| secret.len() >= MIN_SECRET_LENGTH) {
                 let shown = redactor.redact(&text).replace(MASK, "\0");
                 prop_assert!(!shown.contains(secret), "{secret} stayed {shown}");
             }

@@ -136,17 +136,17 @@ pub(crate) fn decode<R: Resource>(verb: Verb, bytes: &[u8], console: &Console) -
     }
     let mut report = Report { console, verb, keys: KeyPolicy::of_source(&source), problems: Vec::new() };
     report.problems.extend(contradiction(&source));
-    let source = report.part::<R, R::Source>(Part::Source, source).map(|source| report.rules(Part::Source, source));
+    let source = report.part::<R, R::Source>(Part::Source, source).map(|source| report.validate(Part::Source, source));
     let version = version.map(|version| report.part::<R, R::Version>(Part::Version, version));
     let params = match verb {
         // A check has no params. It ignores those of another verb's request.
         Verb::Check => Some(Params::Check),
         Verb::Get => report
             .part::<R, R::GetParams>(Part::GetParams, params)
-            .map(|params| Params::Get(report.rules(Part::GetParams, params))),
+            .map(|params| Params::Get(report.validate(Part::GetParams, params))),
         Verb::Put => report
             .part::<R, R::PutParams>(Part::PutParams, params)
-            .map(|params| Params::Put(report.rules(Part::PutParams, params))),
+            .map(|params| Params::Put(report.validate(Part::PutParams, params))),
     };
     match (source, version, params) {
         (Some(source), version @ (None | Some(Some(_))), Some(params)) if report.problems.is_empty() => {
@@ -188,10 +188,10 @@ fn problems_with<R: Resource, T: Parameters>(part: Part, value: Value) -> Vec<Pr
     let Reading { value, mut problems, has_vars, .. } =
         read(&part.schema::<R>(), value, part.key(), Vars::Allowed, part.leniency());
     problems.extend(contradiction);
-    // The value of a variable is unknown, so only a value without variables can be decoded and checked by the rules.
+    // The value of a variable is unknown, so only a value without variables can be decoded and validated.
     if problems.iter().all(|problem| problem.kind.is_of_key()) && !has_vars {
         match decode_part::<T>(part, value) {
-            Ok(decoded) => problems.extend(rules_of(part, &decoded)),
+            Ok(decoded) => problems.extend(validation_problems(part, &decoded)),
             Err(problem) => problems.push(problem),
         }
     }
@@ -237,11 +237,11 @@ impl Report<'_> {
         decode_part(part, reading.value).map_err(|problem| self.problems.push(problem)).ok()
     }
 
-    fn rules<T: Parameters>(&mut self, part: Part, decoded: T) -> T {
+    fn validate<T: Parameters>(&mut self, part: Part, decoded: T) -> T {
         for secret in decoded.hidden_secrets() {
             self.console.redactor().add(&secret);
         }
-        self.problems.extend(rules_of(part, &decoded));
+        self.problems.extend(validation_problems(part, &decoded));
         decoded
     }
 }
@@ -259,9 +259,9 @@ fn decode_part<T: DeserializeOwned>(part: Part, mut value: Value) -> Result<T, P
     })
 }
 
-fn rules_of<T: Parameters>(part: Part, decoded: &T) -> Vec<Problem> {
+fn validation_problems<T: Parameters>(part: Part, decoded: &T) -> Vec<Problem> {
     let mut problems = Problems::default();
-    decoded.rules(&mut problems);
+    decoded.validate(&mut problems);
     problems.below(part.key())
 }
 

@@ -86,9 +86,9 @@ pub trait Resource: Sized + 'static {
 
 /// The keys that a pipeline sets: a `Source`, or the `params` of a step.
 pub trait Parameters: DeserializeOwned + JsonSchema {
-    /// Checks rules that the types cannot express, such as keys that exclude each other or the syntax of a text. It runs after
+    /// Validates what the types cannot express, such as keys that exclude each other or the syntax of a text. It runs after
     /// decoding, and all problems of the request are reported together.
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         let _ = problems;
     }
 

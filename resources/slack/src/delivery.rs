@@ -139,7 +139,7 @@ impl Delivery<'_> {
                 Err(error) if guarantee == Guarantee::AtLeastOnce && may_have_arrived(&error) => error,
                 outcome => return outcome,
             };
-            if attempts == retry.tries {
+            if attempts == retry.attempts {
                 return Err(error);
             }
             context.console().step(format_args!("retrying the message to {}: {error}", target.display_name()));

@@ -189,7 +189,7 @@ impl Params {
 }
 
 impl Parameters for Params {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         let files = [
             ("text_file", &self.text_file),
             ("attachments_file", &self.attachments_file),
@@ -206,7 +206,7 @@ impl Parameters for Params {
         }
         for (key, reference) in [("thread", &self.thread), ("update", &self.update)] {
             if let Some(reference) = reference {
-                reference.rules(key, problems);
+                reference.validate(key, problems);
             }
         }
         if self.thread.is_some() && self.update.is_some() {

@@ -36,7 +36,7 @@ pub(crate) struct MessageId {
 
 impl Reference {
     /// Validates the reference without reading files.
-    pub(crate) fn rules(&self, key: &str, problems: &mut Problems) {
+    pub(crate) fn validate(&self, key: &str, problems: &mut Problems) {
         match self {
             Self::TextKind(place) => problems.require_input(key, place),
             Self::Message { ts, .. } if !ts.split_whitespace().all(is_ts) => {

@@ -162,7 +162,7 @@ impl Source {
 }
 
 impl Parameters for Source {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         match (Secret::non_empty(self.url.as_ref()), Secret::non_empty(self.token.as_ref())) {
             (None, None) if !self.disable => problems.add_with_hint(
                 "url",
@@ -173,10 +173,10 @@ impl Parameters for Source {
             _ => {}
         }
         if let Some(url) = Secret::non_empty(self.url.as_ref()) {
-            webhook_rules(url.expose().trim(), problems);
+            validate_webhook(url.expose().trim(), problems);
         }
         if let Some(token) = Secret::non_empty(self.token.as_ref()) {
-            token_rules(token.expose().trim(), problems);
+            validate_token(token.expose().trim(), problems);
         }
         if let Err(problem) = http_url(&self.api_url) {
             problems.add("api_url", problem);
@@ -190,7 +190,7 @@ impl Parameters for Source {
         if Secret::non_empty(self.password.as_ref()).is_some() && self.username.as_deref().is_none_or(str::is_empty) {
             problems.add("password", "requires `username`");
         }
-        self.http().rules(problems);
+        self.http().validate(problems);
     }
 
     fn hidden_secrets(&self) -> Vec<String> {
@@ -208,7 +208,7 @@ impl Parameters for Source {
 }
 
 /// Validates a webhook's URL. The messages do not repeat the URL, because it is a secret.
-fn webhook_rules(url: &str, problems: &mut Problems) {
+fn validate_webhook(url: &str, problems: &mut Problems) {
     if url.starts_with("xox") || url.starts_with("xapp-") {
         problems.add_with_hint("url", "is a token, not a webhook URL", "set `token` to a bot token");
     } else if let Err(problem) = http_url(url) {
@@ -216,7 +216,7 @@ fn webhook_rules(url: &str, problems: &mut Problems) {
     }
 }
 
-fn token_rules(token: &str, problems: &mut Problems) {
+fn validate_token(token: &str, problems: &mut Problems) {
     let mut wrong = |message: &str, hint: &str| problems.add_with_hint("token", message, hint);
     if token.starts_with("http://") || token.starts_with("https://") {
         wrong("is a URL, not a token", "set `url` to a webhook URL");

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::error_codes;
 
 /// The maximum size of a response, in bytes. Known responses are one word or one line.
-const MAX_RESPONSE: u64 = 64 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
 
 /// The maximum length of a chat's own message in an error, in characters.
 const MAX_REASON: usize = 300;
@@ -35,7 +35,7 @@ pub(crate) async fn post(
         return Err(Error::new(response.into_error().await).hint(hint));
     }
     let status = response.status();
-    let body = match response.bytes(MAX_RESPONSE).await {
+    let body = match response.bytes(MAX_RESPONSE_BYTES).await {
         Ok(body) => body,
         Err(error) if Interrupted::caused(&error) => return Err(error),
         // The status already confirmed the message.

@@ -120,7 +120,7 @@ async fn created(registry: &Registry<'_>, source: &Source, digest: &Digest) -> R
     let read = async {
         let manifest = registry.manifest_of(digest).await?;
         let (_, image) = registry.image_for(manifest, &RequestedPlatform::new(source.platform.as_ref())).await?;
-        let bytes = registry.small_blob(&image.config, config::LARGEST).await?;
+        let bytes = registry.small_blob(&image.config, config::MAX_CONFIG_BYTES).await?;
         let config = Config::parse(&bytes).context("cannot parse its configuration")?;
         // An image without a creation time is older than any with one.
         Ok::<_, jetway::Error>(config.created.and_then(|time| time.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH))

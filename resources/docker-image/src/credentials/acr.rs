@@ -23,13 +23,13 @@ const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 const MACHINE: &str = "http://169.254.169.254";
 
 /// The connect timeout of the metadata service: it is on the machine itself, or does not exist.
-const MACHINE_PATIENCE: Duration = Duration::from_secs(2);
+const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The tenant to use if none is known.
 const ANY_TENANT: &str = "common";
 
 /// The largest response that is read, in bytes.
-const LARGEST: u64 = 64 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
 
 /// One of Azure's clouds, which are separate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,9 +128,9 @@ impl Identity<'_> {
     }
 
     async fn of_machine(&self) -> Result<Secret> {
-        let retry = Retry { tries: 3, ..Retry::default() };
+        let retry = Retry { attempts: 3, ..Retry::default() };
         let http =
-            self.context.http(HttpSettings { connect_timeout: MACHINE_PATIENCE, retry, ..HttpSettings::default() })?;
+            self.context.http(HttpSettings { connect_timeout: METADATA_TIMEOUT, retry, ..HttpSettings::default() })?;
         let given = self.context.variable("AZURE_POD_IDENTITY_AUTHORITY_HOST");
         let service = given.as_deref().unwrap_or(MACHINE).trim_end_matches('/');
         let mut request = http
@@ -213,7 +213,7 @@ async fn tenant_of(registry: &Registry<'_>) -> Option<String> {
 
 /// Parses a response. It holds a secret, which the parser's error would repeat.
 async fn read<T: serde::de::DeserializeOwned>(response: HttpResponse) -> Result<T> {
-    let body = response.bytes(LARGEST).await?;
+    let body = response.bytes(MAX_RESPONSE_BYTES).await?;
     serde_json::from_slice(&body).map_err(|_| anyhow!("the response is not JSON with a token"))
 }
 

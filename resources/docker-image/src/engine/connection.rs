@@ -41,7 +41,7 @@ const CONNECT: Duration = Duration::from_secs(15);
 pub(crate) const PROMPTLY: Duration = Duration::from_secs(30);
 
 /// The largest response that is read into memory, in bytes.
-const LARGEST: usize = 4 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The body of a request.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -224,8 +224,8 @@ impl EngineResponse {
         let mut body = self.response.into_body();
         while let Some(piece) = next_piece(&mut body, interrupt).await? {
             whole.extend_from_slice(&piece);
-            if whole.len() > LARGEST {
-                return Err(anyhow!("the response is larger than {} MiB", LARGEST / 1024 / 1024));
+            if whole.len() > MAX_RESPONSE_BYTES {
+                return Err(anyhow!("the response is larger than {} MiB", MAX_RESPONSE_BYTES / 1024 / 1024));
             }
         }
         Ok(whole)
@@ -250,8 +250,11 @@ impl EngineResponse {
             if ended {
                 return take_line(&pending, &mut take);
             }
-            if pending.len() > LARGEST {
-                return Err(anyhow!("a message of the container engine is larger than {} MiB", LARGEST / 1024 / 1024));
+            if pending.len() > MAX_RESPONSE_BYTES {
+                return Err(anyhow!(
+                    "a message of the container engine is larger than {} MiB",
+                    MAX_RESPONSE_BYTES / 1024 / 1024
+                ));
             }
         }
     }

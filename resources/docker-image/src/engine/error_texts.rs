@@ -25,7 +25,16 @@ pub const TABLE: &[ErrorText<Meaning>] = &[
     ErrorText::new(&["authentication required"], &[Refused], Test),
     ErrorText::new(&["no basic auth"], &[Refused], Test),
     ErrorText::new(&["toomanyrequests"], &[Transient], Test),
-    ErrorText::new(&["too many requests"], &[Transient], Source("BuildKit: the name of the status 429")),
+    ErrorText::new(
+        &["http 429 response body"],
+        &[Transient],
+        OneOf("429 without a body", "distribution, registry/client/errors.go: UnexpectedHTTPResponseError"),
+    ),
+    ErrorText::new(
+        &["too many requests"],
+        &[Transient],
+        OneOf("429 without a body", "containerd and BuildKit: the name of the status 429"),
+    ),
     ErrorText::new(&["500 internal server error"], &[Transient], Test),
     ErrorText::new(&["502 bad gateway"], &[Transient], Test),
     ErrorText::new(&["503 service unavailable"], &[Transient], Test),

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::io::Errno;
 
 /// The largest list of names and the largest value that the kernel has (xattr(7)), in bytes.
-const LARGEST: usize = 64 * 1024;
+const MAX_ATTRIBUTE_BYTES: usize = 64 * 1024;
 
 /// The size of most lists of names, in bytes.
 const USUAL: usize = 1024;
@@ -30,7 +30,7 @@ pub(crate) fn all(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     let mut list = vec![0_u8; USUAL];
     let length = match rustix::fs::llistxattr(path, &mut list) {
         Err(Errno::RANGE) => {
-            list.resize(LARGEST, 0);
+            list.resize(MAX_ATTRIBUTE_BYTES, 0);
             rustix::fs::llistxattr(path, &mut list)?
         }
         Err(Errno::NOTSUP) => 0,
@@ -41,7 +41,7 @@ pub(crate) fn all(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
         if name == b"security.selinux" {
             continue;
         }
-        let mut value = vec![0_u8; LARGEST];
+        let mut value = vec![0_u8; MAX_ATTRIBUTE_BYTES];
         let length = rustix::fs::lgetxattr(path, OsStr::from_bytes(name), &mut value)?;
         value.truncate(length);
         attributes.insert(name.to_vec(), value);

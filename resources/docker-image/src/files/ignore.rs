@@ -9,7 +9,7 @@ use regex::Regex;
 use crate::files::go_glob::{self, DoubleStar, SPECIAL};
 
 /// The longest pattern, in bytes; longer than any path can be.
-const LONGEST: usize = 4096;
+const MAX_PATTERN_BYTES: usize = 4096;
 
 /// The patterns of a file, in order.
 #[derive(Debug, Clone, Default)]
@@ -132,8 +132,8 @@ impl Pattern {
         if text.is_empty() {
             return Ok(None);
         }
-        if text.len() > LONGEST {
-            return Err(format!("a pattern is longer than {LONGEST} bytes"));
+        if text.len() > MAX_PATTERN_BYTES {
+            return Err(format!("a pattern is longer than {MAX_PATTERN_BYTES} bytes"));
         }
         let text = clean(text);
         let (includes, text) = match text.strip_prefix('!') {

@@ -15,7 +15,7 @@ use crate::image::config::{Config, Execution};
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The largest `/etc/passwd` that is read, in bytes.
-const LARGEST_PASSWD: u64 = 16 * 1024 * 1024;
+const MAX_PASSWD_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An image's configuration, raw and parsed.
 pub(crate) struct Described {
@@ -107,7 +107,7 @@ fn read_inside(rootfs: &Path, path: &str) -> Option<String> {
     let root = rootfs.canonicalize().ok()?;
     let path = root.join(path).canonicalize().ok().filter(|path| path.starts_with(&root) && path.is_file())?;
     let mut text = Vec::new();
-    std::fs::File::open(path).ok()?.take(LARGEST_PASSWD).read_to_end(&mut text).ok()?;
+    std::fs::File::open(path).ok()?.take(MAX_PASSWD_BYTES).read_to_end(&mut text).ok()?;
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 

@@ -24,7 +24,7 @@ use crate::registry::Registry;
 
 /// The most layers that are kept in files at once, downloading or waiting to be applied. It is more than twice the
 /// number of concurrent downloads, so that the next layer to apply always has a file.
-const MOST_OPEN: usize = 128;
+const MAX_OPEN_LAYERS: usize = 128;
 
 /// A layer and its descriptor.
 pub(crate) struct Layer<'i> {
@@ -73,7 +73,7 @@ pub(crate) async fn unpack(
     let (interrupt, directory, allowance) = (context.interrupt().clone(), rootfs.to_owned(), registry.allowance(whole));
     let apply = spawn_blocking(move || apply(arriving, allowance, &directory, &interrupt));
     let progress = Progress::new(context, whole);
-    let open = Arc::new(Semaphore::new(MOST_OPEN));
+    let open = Arc::new(Semaphore::new(MAX_OPEN_LAYERS));
     let download = concurrent::map(&downloads, at_once, |(layer, writer)| {
         download(registry, layer, writer.take(), &open, &progress)
     });

@@ -8,7 +8,7 @@ use crate::any_case::AnyCase;
 use crate::digest::Digest;
 
 /// The largest configuration that is read, in bytes.
-pub(crate) const LARGEST: u64 = 8 * 1024 * 1024;
+pub(crate) const MAX_CONFIG_BYTES: u64 = 8 * 1024 * 1024;
 
 /// An image's configuration.
 #[derive(Debug, Clone, Default, Deserialize)]

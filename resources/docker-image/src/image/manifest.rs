@@ -11,7 +11,7 @@ use crate::image::config::texts_by_name as texts;
 use crate::image::media_type::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
 
 /// The largest manifest that is read, in bytes. Registries accept 4 MiB.
-pub(crate) const LARGEST: u64 = 8 * 1024 * 1024;
+pub(crate) const MAX_MANIFEST_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A manifest.
 #[derive(Debug, Clone)]

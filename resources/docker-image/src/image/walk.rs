@@ -13,10 +13,10 @@ use crate::image::manifest::{Content, Descriptor, Manifest};
 pub(crate) const DEEPEST: usize = 4;
 
 /// The most manifests below an index.
-const MOST_MANIFESTS: usize = 1000;
+const MAX_MANIFESTS: usize = 1000;
 
 /// The most bytes of these manifests. They stay in memory until the last one is read.
-const MOST_BYTES: usize = 32 * 1024 * 1024;
+const MAX_INDEX_BYTES: usize = 32 * 1024 * 1024;
 
 /// Manifests and blobs.
 #[derive(Debug, Default)]
@@ -47,8 +47,8 @@ pub(crate) async fn everything(
             }
             let manifests = index.manifests.iter().filter(|entry| entry.is_manifest());
             entries.extend(manifests.filter(|entry| known.insert(entry.digest.clone())).cloned());
-            if known.len() > MOST_MANIFESTS {
-                return Err(anyhow!("the index has more than {MOST_MANIFESTS} manifests"));
+            if known.len() > MAX_MANIFESTS {
+                return Err(anyhow!("the index has more than {MAX_MANIFESTS} manifests"));
             }
         }
         all.extend(level.into_iter().map(|manifest| (manifest.digest.clone(), manifest)));
@@ -60,8 +60,11 @@ pub(crate) async fn everything(
         for some in entries.chunks(at_once.max(1)) {
             let read = concurrent::map(some, at_once, async |entry| read(entry).await).await?;
             bytes = read.iter().fold(bytes, |bytes, manifest| bytes.saturating_add(manifest.bytes.len()));
-            if bytes > MOST_BYTES {
-                return Err(anyhow!("the manifests of the index are larger than {} MiB", MOST_BYTES / 1024 / 1024));
+            if bytes > MAX_INDEX_BYTES {
+                return Err(anyhow!(
+                    "the manifests of the index are larger than {} MiB",
+                    MAX_INDEX_BYTES / 1024 / 1024
+                ));
             }
             level.extend(read);
         }
@@ -170,7 +173,7 @@ mod tests {
         let large: Vec<&Manifest> = large.iter().collect();
         let problem = walk(&index(&large, ""), &large).unwrap_err().to_string();
         assert_eq!(problem, "the manifests of the index are larger than 32 MiB");
-        let many: Vec<Manifest> = (0..=MOST_MANIFESTS).map(|number| index(&[], &number.to_string())).collect();
+        let many: Vec<Manifest> = (0..=MAX_MANIFESTS).map(|number| index(&[], &number.to_string())).collect();
         let many: Vec<&Manifest> = many.iter().collect();
         let problem = walk(&index(&many, ""), &many).unwrap_err().to_string();
         assert_eq!(problem, "the index has more than 1000 manifests");

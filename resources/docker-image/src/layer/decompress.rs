@@ -18,10 +18,10 @@ const BUFFER: usize = 128 * 1024;
 
 /// The largest zstd window that is accepted, as a power of two: 128 MiB, the default limit of the `zstd` program. A
 /// window of that size is allocated; levels up to 19, which builders use, need 8 MiB at most.
-const LARGEST_WINDOW: u32 = 27;
+const MAX_ZSTD_WINDOW_LOG: u32 = 27;
 
 /// The memory limit of xz, in KiB: a dictionary and the decoder's state. `xz -9` uses a dictionary of 64 MiB.
-const LARGEST_DICTIONARY: u32 = 80 * 1024;
+const MAX_XZ_MEMORY_KIB: u32 = 80 * 1024;
 
 /// The compression of a layer or an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl<R: BufRead> Stream for XzReader<R> {
     type Reader = R;
 
     fn over(reader: R) -> Self {
-        Self::new_mem_limit(reader, false, LARGEST_DICTIONARY)
+        Self::new_mem_limit(reader, false, MAX_XZ_MEMORY_KIB)
     }
 
     fn rest(self) -> R {
@@ -145,7 +145,7 @@ struct Frames<R> {
 impl<R: BufRead> Frames<R> {
     fn over(reader: R) -> io::Result<Self> {
         let mut decoder = Decoder::new()?;
-        decoder.set_parameter(DParameter::WindowLogMax(LARGEST_WINDOW))?;
+        decoder.set_parameter(DParameter::WindowLogMax(MAX_ZSTD_WINDOW_LOG))?;
         Ok(Self { reader, decoder, is_between: false })
     }
 }

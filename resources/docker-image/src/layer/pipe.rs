@@ -10,15 +10,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 const PIECE: usize = 256 * 1024;
 
 /// How many pieces are buffered: enough to decouple the two threads, in little memory.
-const WAITING: usize = 16;
+const MAX_BUFFERED: usize = 16;
 
 /// A piece, which is empty at the end of a layer, or the sender's error.
 type Piece = io::Result<Vec<u8>>;
 
 /// A new pipe.
 pub(crate) fn pipe() -> (Sender, Receiving) {
-    let (full, pieces) = sync_channel(WAITING);
-    let (empty, used) = sync_channel(WAITING + 2);
+    let (full, pieces) = sync_channel(MAX_BUFFERED);
+    let (empty, used) = sync_channel(MAX_BUFFERED + 2);
     (Sender { full, used }, Receiving { pieces, empty, piece: Vec::new(), position: 0, is_at_end: false })
 }
 
@@ -132,7 +132,7 @@ mod tests {
             });
             for read in 0..200 {
                 // The buffered pieces, the piece that is being sent, and the piece that is counted after it was read.
-                assert!(sent.load(Ordering::SeqCst) <= read + WAITING + 2);
+                assert!(sent.load(Ordering::SeqCst) <= read + MAX_BUFFERED + 2);
                 assert_eq!(receiving.read(&mut [0; 2]).unwrap(), 1);
                 assert_eq!(receiving.read(&mut [0; 2]).unwrap(), 0);
                 receiving.next_layer();

@@ -15,10 +15,10 @@ use self::extension::{Extension, decimal};
 pub(crate) use self::header::BLOCK;
 use self::header::{Header, until_zero};
 use self::invalid::broken;
-use self::sparse::{MOST_PIECES, Pieces, check_pieces, pairs};
+use self::sparse::{MAX_PIECES, Pieces, check_pieces, pairs};
 
 /// The largest extended header (long names, attributes) that is accepted, in bytes.
-pub(crate) const LARGEST_EXTENSION: u64 = 1024 * 1024;
+pub(crate) const MAX_EXTENSION_BYTES: u64 = 1024 * 1024;
 
 /// An entry of an archive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl<R: Read> Archive<R> {
     pub(crate) fn next(&mut self) -> io::Result<Option<Entry>> {
         let mut extension = Extension::default();
         // The limit for all extended headers of this entry together.
-        let mut left = LARGEST_EXTENSION;
+        let mut left = MAX_EXTENSION_BYTES;
         loop {
             self.skip()?;
             let mut header = [0; BLOCK];
@@ -230,7 +230,7 @@ impl<R: Read> Archive<R> {
                 }
                 pieces.push((block.number(at, 12)?, block.number(at + 12, 12)?));
             }
-            if pieces.len() > MOST_PIECES { Err(broken("a sparse file has too many segments")) } else { Ok(()) }
+            if pieces.len() > MAX_PIECES { Err(broken("a sparse file has too many segments")) } else { Ok(()) }
         };
         read(header, 386, 4)?;
         let mut goes_on = header.field(482, 1) == [1];
@@ -266,7 +266,7 @@ impl<R: Read> Archive<R> {
                 numbers.push(decimal(&line)?);
                 line.clear();
                 if let ([count], true) = (numbers.as_slice(), due == 1) {
-                    let count = usize::try_from(*count).ok().filter(|count| *count <= MOST_PIECES);
+                    let count = usize::try_from(*count).ok().filter(|count| *count <= MAX_PIECES);
                     due += 2 * count.ok_or_else(|| broken("a sparse file has too many segments"))?;
                 }
             }
@@ -514,7 +514,7 @@ mod tests {
         let mut wrong_sum = file.clone();
         wrong_sum[0] = b'g';
         assert!(entries(&wrong_sum).is_err());
-        assert!(entries(&header("f", b'x', LARGEST_EXTENSION + 1)).is_err());
+        assert!(entries(&header("f", b'x', MAX_EXTENSION_BYTES + 1)).is_err());
         assert!(entries(&header("f", b'L', u64::from(u32::MAX) * 2)).is_err());
         // The limit applies to all extended headers of an entry together.
         let some = extended(&[("SCHILY.xattr.user.x", &"v".repeat(60_000))]);
@@ -551,7 +551,7 @@ mod tests {
         let entry = archive.entries().unwrap().next().unwrap().unwrap();
         assert_eq!((entry.path().unwrap().to_str(), entry.size()), (Some("x"), 516));
 
-        let size = 4 * LARGEST_EXTENSION;
+        let size = 4 * MAX_EXTENSION_BYTES;
         let large =
             [header("x", b'L', size), vec![b'n'; usize::try_from(size).unwrap()], header("f", b'0', 0)].concat();
         assert!(entries(&large).is_err());

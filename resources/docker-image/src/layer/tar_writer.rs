@@ -15,10 +15,10 @@ use crate::files::attributes;
 use crate::layer::tar::{BLOCK, Entry, Kind};
 
 /// The largest size in eleven octal digits.
-const LARGEST: u64 = 0o77_777_777_777;
+const MAX_OCTAL_SIZE: u64 = 0o77_777_777_777;
 
 /// The largest owner's id in seven.
-const LARGEST_ID: u32 = 0o7_777_777;
+const MAX_OCTAL_ID: u32 = 0o7_777_777;
 
 /// The end of an archive.
 pub(crate) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
@@ -129,17 +129,17 @@ impl Entry {
         if self.target.len() > 100 {
             say(b"linkpath", &self.target);
         }
-        if self.size > LARGEST {
+        if self.size > MAX_OCTAL_SIZE {
             say(b"size", self.size.to_string().as_bytes());
         }
-        if self.uid > LARGEST_ID {
+        if self.uid > MAX_OCTAL_ID {
             say(b"uid", self.uid.to_string().as_bytes());
         }
-        if self.gid > LARGEST_ID {
+        if self.gid > MAX_OCTAL_ID {
             say(b"gid", self.gid.to_string().as_bytes());
         }
         let (seconds, nanoseconds) = self.mtime;
-        let fits = u64::try_from(seconds).is_ok_and(|seconds| seconds <= LARGEST);
+        let fits = u64::try_from(seconds).is_ok_and(|seconds| seconds <= MAX_OCTAL_SIZE);
         if !fits || nanoseconds > 0 {
             let mut text = seconds.to_string();
             // Before 1970 the fraction would count backwards, so only whole seconds are written.

@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, readlinkat, stata
 use rustix::io::Errno;
 
 /// How many links are followed in one path, as in the kernel.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// The deepest directory. It must be possible to walk there to remove it.
 const DEEPEST: usize = 512;
@@ -132,7 +132,7 @@ impl Tree {
                         Err(error) => return Err(error.into()),
                     };
                     links += 1;
-                    if links > MOST_LINKS {
+                    if links > MAX_LINKS {
                         return Err(Errno::LOOP.into());
                     }
                     let target = target.as_bytes();

@@ -15,7 +15,7 @@ use crate::local::store::Store;
 use crate::local::{Image, Layer, Layered, layout};
 
 /// The largest `manifest.json` that is read, in bytes.
-const LARGEST: u64 = 8 * 1024 * 1024;
+const MAX_MANIFEST_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Selects one of an archive's images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub(crate) async fn read(store: &Store, meant: &Meant) -> Result<Image> {
         }
         return Err(anyhow!("it has no `manifest.json`")).hint("expected an archive of `docker save` or an OCI layout");
     };
-    let bytes = file.read(LARGEST).context("cannot read `manifest.json`")?;
+    let bytes = file.read(MAX_MANIFEST_BYTES).context("cannot read `manifest.json`")?;
     let AnyCase(images) =
         serde_json::from_slice::<AnyCase<Vec<Saved>>>(&bytes).context("cannot read `manifest.json`")?;
     let (saved, config) = choose(store, images, meant)?;
@@ -104,7 +104,7 @@ fn choose(store: &Store, images: Vec<Saved>, meant: &Meant) -> Result<(Saved, Ve
     let config = |saved: &Saved| -> Result<Vec<u8>> {
         let part = store.find(&saved.config)?;
         let part = part.with_context(|| format!("configuration `{}` is missing", saved.config))?;
-        part.read(config::LARGEST).with_context(|| format!("cannot read configuration `{}`", saved.config))
+        part.read(config::MAX_CONFIG_BYTES).with_context(|| format!("cannot read configuration `{}`", saved.config))
     };
     let names = || -> String {
         let names: Vec<&str> = images.iter().flat_map(|image| &image.repo_tags).map(String::as_str).collect();

@@ -50,7 +50,7 @@ fn index(store: &Store) -> Result<Manifest> {
     let file = file
         .context("it has no `index.json`")
         .hint("expected an OCI layout, which is a directory with `index.json`, or an archive of `docker save`")?;
-    let bytes = file.read(manifest::LARGEST).context("cannot read `index.json`")?;
+    let bytes = file.read(manifest::MAX_MANIFEST_BYTES).context("cannot read `index.json`")?;
     let mut root = Manifest::parse(bytes, OCI_INDEX).map_err(|problem| anyhow!("`index.json`: {problem}"))?;
     if was_fetched(store, &root.digest)? {
         return Ok(root);
@@ -95,7 +95,8 @@ fn manifest_of(store: &Store, entry: &Descriptor) -> Result<Manifest> {
 }
 
 fn manifest_at(store: &Store, digest: &Digest, media_type: &str) -> Result<Manifest> {
-    let bytes = blob(store, digest)?.read(manifest::LARGEST).with_context(|| format!("cannot read `{digest}`"))?;
+    let bytes =
+        blob(store, digest)?.read(manifest::MAX_MANIFEST_BYTES).with_context(|| format!("cannot read `{digest}`"))?;
     if !digest.is_of(&bytes) {
         return Err(anyhow!("blob `{digest}` has the digest {}", Digest::of(&bytes)));
     }

@@ -14,7 +14,7 @@ use crate::local::{Image, Layer, Layered};
 use crate::source::Source;
 
 /// The shortest archive: two empty records.
-const SHORTEST: u64 = 1024;
+const MIN_ARCHIVE_BYTES: u64 = 1024;
 
 /// The image with the file system in `part`, for a platform.
 ///
@@ -39,7 +39,7 @@ pub(crate) async fn read(context: &Context, source: &Source, part: Part, wanted:
         }
     });
     let (diff_id, size) = hash.await?;
-    if size < SHORTEST {
+    if size < MIN_ARCHIVE_BYTES {
         return Err(anyhow!("it is not a tar archive"));
     }
     let mut config = json!({

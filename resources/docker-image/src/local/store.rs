@@ -22,7 +22,7 @@ const DEEPEST: usize = 8;
 
 /// The most entries of an archive that are read. An image has a few for each of its layers, of which it has 127 at
 /// most.
-const MOST_ENTRIES: usize = 100_000;
+const MAX_ENTRIES: usize = 100_000;
 
 /// The size of the read buffer, in bytes.
 const PIECE: usize = 256 * 1024;
@@ -179,8 +179,8 @@ fn entries(path: &Path, stop: &Stop) -> Result<HashMap<String, Entry>> {
         stop.check()?;
         let begin = archive.position()?;
         archive.seek_past()?;
-        if found.len() >= MOST_ENTRIES {
-            return Err(anyhow!("the archive has more than {MOST_ENTRIES} entries"));
+        if found.len() >= MAX_ENTRIES {
+            return Err(anyhow!("the archive has more than {MAX_ENTRIES} entries"));
         }
         // A name that leaves the archive, or that is not UTF-8, is skipped: no manifest can refer to it.
         let Some(name) = std::str::from_utf8(&entry.path).ok().and_then(cleaned) else { continue };

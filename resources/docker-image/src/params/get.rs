@@ -44,7 +44,7 @@ pub enum Format {
 }
 
 impl Parameters for GetParams {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         for (key, given) in [("save", self.save), ("rootfs", self.rootfs)] {
             if given && self.format != Format::Rootfs {
                 problems.add(key, "requires `format: rootfs`");

@@ -44,7 +44,7 @@ const LEVEL: u32 = 2;
 const COMPRESSOR: &str = "jetway 1";
 
 /// How many tags are searched for reusable layers.
-const MOST_LOOKS: usize = 4;
+const MAX_SEARCHED_TAGS: usize = 4;
 
 /// The read buffer's size, in bytes.
 const PIECE: usize = 256 * 1024;
@@ -244,7 +244,7 @@ impl RegistryContent {
         let latest = "latest".to_owned();
         let mut looked: Vec<&String> = Vec::new();
         for tag in tags.iter().chain([&latest]) {
-            if looked.contains(&tag) || looked.len() >= MOST_LOOKS {
+            if looked.contains(&tag) || looked.len() >= MAX_SEARCHED_TAGS {
                 continue;
             }
             looked.push(tag);
@@ -254,7 +254,7 @@ impl RegistryContent {
             let ids = if there.config.digest == own {
                 image.layers.iter().map(|layer| layer.diff_id.clone()).collect()
             } else {
-                let bytes = to.small_blob(&there.config, config::LARGEST).await.unwrap_or_default();
+                let bytes = to.small_blob(&there.config, config::MAX_CONFIG_BYTES).await.unwrap_or_default();
                 diff_ids(&bytes).unwrap_or_default()
             };
             if ids.len() != there.layers.len() {

@@ -9,7 +9,7 @@ use regex::Regex;
 use crate::files::go_glob::{self, DoubleStar, SPECIAL};
 
 /// The most entries of a directory that an error lists.
-const MOST_SHOWN: usize = 8;
+const MAX_SHOWN: usize = 8;
 
 /// The one path that a pattern matches. An existing path matches itself, even if it has special characters.
 pub(crate) fn only(inputs: &Inputs, pattern: &str) -> Result<String> {
@@ -63,8 +63,8 @@ pub(super) fn nearby(inputs: &Inputs, path: &str) -> Option<String> {
     let mut names: Vec<String> =
         std::fs::read_dir(directory).ok()?.filter_map(|entry| Some(shown(entry.ok()?.file_name().to_str()?))).collect();
     names.sort();
-    let more = names.len().saturating_sub(MOST_SHOWN);
-    names.truncate(MOST_SHOWN);
+    let more = names.len().saturating_sub(MAX_SHOWN);
+    names.truncate(MAX_SHOWN);
     match (names.is_empty(), more) {
         (true, _) => Some("the directory is empty".to_owned()).filter(|_| !above.is_empty()),
         (false, 0) => Some(format!("available paths: {}", names.join(", "))),

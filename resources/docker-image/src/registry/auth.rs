@@ -14,7 +14,7 @@ use crate::registry::challenge::Challenge;
 use crate::registry::host::{Host, host_of};
 
 /// The largest response of a token server that is read, in bytes.
-const LARGEST: u64 = 64 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
 
 /// The access that a token is requested for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -342,7 +342,7 @@ async fn by_refresh(
 }
 
 async fn read(response: jetway::http::HttpResponse) -> Result<Token> {
-    let body = response.bytes(LARGEST).await?;
+    let body = response.bytes(MAX_RESPONSE_BYTES).await?;
     // The body may hold a token, and the parser's error would repeat it.
     let read = serde_json::from_slice(&body).map(|AnyCase(token)| token);
     read.map_err(|_| anyhow!("cannot parse the token server's response"))

@@ -18,10 +18,10 @@ use crate::registry::host::host_of;
 use crate::registry::status::status_of;
 
 /// How many times in a row a cut download is resumed without progress.
-const MOST_CUTS_IN_A_ROW: u32 = 4;
+const MAX_CONSECUTIVE_CUTS: u32 = 4;
 
 /// How many times a download is resumed in all.
-const MOST_CUTS: u32 = 100;
+const MAX_CUTS: u32 = 100;
 
 /// The delay before the second resume in a row; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -231,7 +231,7 @@ impl Blob<'_> {
         use TransportKind::{Connection, Cut, Name, Stalled};
         let kind = error.downcast_ref::<TransportError>().map(TransportError::kind);
         let may_pass = matches!(kind, Some(Cut | Stalled | Connection | Name));
-        if !may_pass || self.cuts_in_a_row >= MOST_CUTS_IN_A_ROW || self.cuts >= MOST_CUTS {
+        if !may_pass || self.cuts_in_a_row >= MAX_CONSECUTIVE_CUTS || self.cuts >= MAX_CUTS {
             return Err(error);
         }
         self.cuts += 1;

@@ -20,7 +20,7 @@ use crate::source::Source;
 use crate::source::connection::Schemes;
 
 /// How many times a small response is requested in all, if it is cut off.
-const MOST_READS: u32 = 3;
+const MAX_READS: u32 = 3;
 
 /// The delay before the first retry of a cut response; the second is twice as long.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -176,13 +176,13 @@ impl<'c> Registry<'c> {
         ask: impl AsyncFn() -> Result<HttpResponse>,
         read: impl AsyncFn(HttpResponse) -> Result<T>,
     ) -> Result<T> {
-        let mut tries = 1;
+        let mut attempts = 1;
         loop {
             match read(ask().await?).await {
-                Err(error) if tries < MOST_READS && is_cut(&error) => {
+                Err(error) if attempts < MAX_READS && is_cut(&error) => {
                     self.host.context.console().step("the registry's response was cut off; retrying");
-                    self.host.context.interrupt().sleep(PAUSE.saturating_mul(tries)).await?;
-                    tries += 1;
+                    self.host.context.interrupt().sleep(PAUSE.saturating_mul(attempts)).await?;
+                    attempts += 1;
                 }
                 other => return other,
             }

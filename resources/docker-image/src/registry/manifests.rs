@@ -73,7 +73,7 @@ impl Registry<'_> {
             }
             let content_type = response.header("content-type").unwrap_or_default().to_owned();
             let claimed = response.header(CONTENT_DIGEST).and_then(|text| text.parse::<Digest>().ok());
-            let bytes = response.bytes(manifest::LARGEST).await?;
+            let bytes = response.bytes(manifest::MAX_MANIFEST_BYTES).await?;
             // For a tag, the digest of the received bytes counts: some registries put the digest of the parent index
             // into the header.
             let expected = match reference {

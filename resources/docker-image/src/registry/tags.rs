@@ -15,10 +15,10 @@ use crate::registry::status::status_of;
 const PAGE: u32 = 1000;
 
 /// The most pages that are read.
-const MOST_PAGES: usize = 2000;
+const MAX_PAGES: usize = 2000;
 
 /// The most pages in a row without a new tag.
-const MOST_EMPTY: usize = 10;
+const MAX_PAGES_WITHOUT_NEW_TAG: usize = 10;
 
 #[derive(Deserialize)]
 struct Page {
@@ -47,7 +47,7 @@ impl Registry<'_> {
         let Some((page, mut next)) = self.first_page().await? else { return Ok(None) };
         let mut empty = 0;
         let mut page = Some(page);
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let before = tags.len();
             let new = page.take().and_then(|page| page.tags).unwrap_or_default();
             tags.extend(new.into_iter().filter(|tag| known.insert(tag.clone())));
@@ -56,13 +56,15 @@ impl Registry<'_> {
             if !seen.insert(after.target.clone()) {
                 return Err(anyhow!("the list of tags does not end: its next page was already read"));
             }
-            if empty >= MOST_EMPTY {
-                return Err(anyhow!("the list of tags does not end: {MOST_EMPTY} consecutive pages have no new tag"));
+            if empty >= MAX_PAGES_WITHOUT_NEW_TAG {
+                return Err(anyhow!(
+                    "the list of tags does not end: {MAX_PAGES_WITHOUT_NEW_TAG} consecutive pages have no new tag"
+                ));
             }
             let (read, following) = self.next_page(&after).await?;
             (page, next) = (Some(read), following);
         }
-        Err(anyhow!("the list of tags has more than {MOST_PAGES} pages"))
+        Err(anyhow!("the list of tags has more than {MAX_PAGES} pages"))
     }
 
     /// The first page; `None` when the repository does not exist.

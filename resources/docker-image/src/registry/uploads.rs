@@ -17,10 +17,10 @@ use crate::registry::manifests::Reference;
 use crate::registry::status::{has_code, status_of};
 
 /// How many times in a row a cut upload is resumed without progress.
-const MOST_CUTS_IN_A_ROW: u32 = 4;
+const MAX_CONSECUTIVE_CUTS: u32 = 4;
 
 /// How many times an upload is resumed in all.
-const MOST_CUTS: u32 = 100;
+const MAX_CUTS: u32 = 100;
 
 /// The delay before the second resume in a row; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -365,7 +365,7 @@ impl Upload<'_> {
 
     /// Waits before the upload is resumed, or returns the error if a retry does not help.
     async fn after_cut_of(&mut self, error: Error, may_pass: bool) -> Result<()> {
-        if !may_pass || self.cuts_in_a_row >= MOST_CUTS_IN_A_ROW || self.cuts >= MOST_CUTS {
+        if !may_pass || self.cuts_in_a_row >= MAX_CONSECUTIVE_CUTS || self.cuts >= MAX_CUTS {
             return Err(error);
         }
         self.cuts += 1;
@@ -373,7 +373,7 @@ impl Upload<'_> {
         // A request that the client has retried already gets one more round here, in which the registry may report its
         // offset.
         if was_retried(&error) {
-            self.cuts_in_a_row = self.cuts_in_a_row.max(MOST_CUTS_IN_A_ROW);
+            self.cuts_in_a_row = self.cuts_in_a_row.max(MAX_CONSECUTIVE_CUTS);
         }
         let context = self.registry.context();
         context.console().step(format_args!("the upload of `{}` was cut off; resuming it", self.digest));
@@ -402,8 +402,10 @@ fn is_lost(error: &Error) -> bool {
 
 /// Whether the client has retried the request.
 fn was_retried(error: &Error) -> bool {
-    let tries = error.downcast_ref::<StatusError>().map(StatusError::tries);
-    tries.or_else(|| error.downcast_ref::<TransportError>().map(TransportError::tries)).is_some_and(|tries| tries > 1)
+    let attempts = error.downcast_ref::<StatusError>().map(StatusError::attempts);
+    attempts
+        .or_else(|| error.downcast_ref::<TransportError>().map(TransportError::attempts))
+        .is_some_and(|attempts| attempts > 1)
 }
 
 /// Whether an error is transient.

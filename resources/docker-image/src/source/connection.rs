@@ -55,12 +55,16 @@ impl Source {
             .any(|text| covers(text, registry))
     }
 
-    pub(super) fn connection_rules(&self, problems: &mut Problems) {
+    pub(super) fn validate_connection(&self, problems: &mut Problems) {
         let ca_certs = self.ca_certs.iter().map(|ca| ca.pem().to_owned()).collect();
-        HttpSettings { ca_certs, ..HttpSettings::default() }.rules(problems);
+        HttpSettings { ca_certs, ..HttpSettings::default() }.validate(problems);
         for (index, client) in self.client_certs.iter().enumerate() {
             let certificate = ClientCertificate { certificate: client.cert.clone(), key: client.key.clone() };
-            certificate.rules(&format!("client_certs[{index}].cert"), &format!("client_certs[{index}].key"), problems);
+            certificate.validate(
+                &format!("client_certs[{index}].cert"),
+                &format!("client_certs[{index}].key"),
+                problems,
+            );
             if let Err(problem) = registry_of(&client.domain) {
                 problems.add(format!("client_certs[{index}].domain"), problem);
             }

@@ -27,7 +27,7 @@ impl Source {
         self.docker_host.as_ref().map(DockerHost::at).filter(|at| !at.url.trim().is_empty())
     }
 
-    pub(super) fn engine_rules(&self, problems: &mut Problems) {
+    pub(super) fn validate_engine(&self, problems: &mut Problems) {
         let Some(at) = self.engine() else { return };
         let key = |name: &str| match self.docker_host {
             Some(DockerHost::At(_)) => format!("docker_host.{name}"),

@@ -21,7 +21,7 @@ const DEEPER: [&str; 3] = ["--deepen=100", "--deepen=1000", "--unshallow"];
 const HEADS: &str = "+refs/heads/*:refs/remotes/origin/*";
 
 /// The most paths that an error lists.
-const MOST_PATHS: usize = 20;
+const MAX_PATHS: usize = 20;
 
 /// Which submodules a get fetches.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -56,9 +56,9 @@ impl Submodules {
         if wanted.is_empty() || paths.iter().any(|path| self.includes(path.as_ref())) {
             return Ok(());
         }
-        let there: Vec<String> = paths.iter().take(MOST_PATHS).map(|path| format!("`{}`", path.as_ref())).collect();
+        let there: Vec<String> = paths.iter().take(MAX_PATHS).map(|path| format!("`{}`", path.as_ref())).collect();
         let more =
-            if paths.len() > MOST_PATHS { format!(" and {} more", paths.len() - MOST_PATHS) } else { String::new() };
+            if paths.len() > MAX_PATHS { format!(" and {} more", paths.len() - MAX_PATHS) } else { String::new() };
         let hint = if there.is_empty() {
             "this commit has no submodules".to_owned()
         } else {

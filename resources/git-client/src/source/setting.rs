@@ -17,7 +17,7 @@ pub struct Setting {
 
 impl Setting {
     /// Validates the setting.
-    pub fn rules(&self, index: usize, problems: &mut Problems) {
+    pub fn validate(&self, index: usize, problems: &mut Problems) {
         // A section, an optional subsection, and a key that begins with a letter (git-config(1), "Syntax").
         let is_word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         let (section, key) = (self.name.split('.').next(), self.name.rsplit('.').next());

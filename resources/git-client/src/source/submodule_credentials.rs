@@ -47,7 +47,7 @@ impl SubmoduleCredential {
     }
 
     /// Validates the entry. An entry without any credential is ignored, because its variables may be empty.
-    pub fn rules(&self, index: usize, problems: &mut Problems) {
+    pub fn validate(&self, index: usize, problems: &mut Problems) {
         let at = |key: &str| format!("submodule_credentials[{index}].{key}");
         let is_given = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| !secret.is_empty());
         let (has_password, has_key) = (is_given(&self.password), is_given(&self.private_key));

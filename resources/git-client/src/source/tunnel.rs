@@ -23,7 +23,7 @@ pub struct Tunnel {
 
 impl Tunnel {
     /// Validates the tunnel. If all values are empty, there is no tunnel, as in the established resource.
-    pub fn rules(&self, problems: &mut Problems) {
+    pub fn validate(&self, problems: &mut Problems) {
         let is_name = |host: &String| {
             let host = host.trim_start_matches('[').trim_end_matches(']');
             host.chars().all(|c| c.is_ascii_alphanumeric() || "._:-".contains(c))

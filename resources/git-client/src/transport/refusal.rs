@@ -39,14 +39,14 @@ impl std::error::Error for ServerError {
 /// Builds the error for a server whose HEAD names a missing branch although other branches exist.
 pub fn no_default_branch(address: &str, branches: &[RemoteRef]) -> jetway::Error {
     /// The most branches that the error lists.
-    const MOST_BRANCHES: usize = 10;
+    const MAX_BRANCHES: usize = 10;
     let names: Vec<String> = branches
         .iter()
         .filter_map(|branch| branch.name.strip_prefix("refs/heads/"))
-        .take(MOST_BRANCHES)
+        .take(MAX_BRANCHES)
         .map(|name| format!("`{name}`"))
         .collect();
-    let more = match branches.len().saturating_sub(MOST_BRANCHES) {
+    let more = match branches.len().saturating_sub(MAX_BRANCHES) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };

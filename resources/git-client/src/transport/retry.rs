@@ -16,14 +16,14 @@ use crate::transport::error_texts::{AFTER_NO_GREETING, Meaning, NO_GREETING, STA
 
 /// The limits of retries. Concourse repeats a check within about a minute, and people wait for gets and puts.
 const RETRY: Retry = Retry {
-    tries: 4,
+    attempts: 4,
     first_pause: Duration::from_secs(1),
     longest_pause: Duration::from_secs(8),
     total: Duration::from_mins(2),
 };
 
 /// The largest trace that is read, in bytes. A longer one counts as a request that may have changed something.
-const LONGEST_TRACE: u64 = 4 * 1024 * 1024;
+const MAX_TRACE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Whether a command changes something on the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,22 +61,22 @@ pub(crate) fn prepare(context: &Context, command: Command, traces: Option<&Trace
         None => command,
     };
     let (console, started) = (context.console().clone(), Instant::now());
-    command.again(move |finished, tries| {
+    command.retry(move |finished, attempts| {
         let trace = file.as_ref().and_then(Trace::take);
         let decision = retry_decision(finished, trace.as_ref(), effect);
-        pause(&console, &decision, tries, started.elapsed())
+        pause(&console, &decision, attempts, started.elapsed())
     })
 }
 
 /// The pause before the next attempt, with a warning; `None` if there is no next attempt.
-fn pause(console: &Console, decision: &ExplainedDecision, tries: u32, elapsed: Duration) -> Option<Duration> {
+fn pause(console: &Console, decision: &ExplainedDecision, attempts: u32, elapsed: Duration) -> Option<Duration> {
     let pause = match decision.again {
         RetryDecision::No => return None,
-        _ if tries >= RETRY.tries => {
-            console.warn(format_args!("{}; gave up after {tries} attempts", decision.why));
+        _ if attempts >= RETRY.attempts => {
+            console.warn(format_args!("{}; gave up after {attempts} attempts", decision.why));
             return None;
         }
-        RetryDecision::AfterPause => RETRY.pause_after(tries),
+        RetryDecision::AfterPause => RETRY.pause_after(attempts),
         RetryDecision::After(pause) => pause,
     };
     if elapsed.saturating_add(pause) > RETRY.total {
@@ -157,7 +157,7 @@ impl Trace {
     /// Parses the trace and removes the file; `None` if there is none.
     fn take(file: &PathBuf) -> Option<Self> {
         let length = fs::metadata(file).ok()?.len();
-        let text = if length <= LONGEST_TRACE { fs::read(file).ok() } else { None };
+        let text = if length <= MAX_TRACE_BYTES { fs::read(file).ok() } else { None };
         let _ = fs::remove_file(file);
         let unknown = Self { has_requests: true, may_have_pushed: true, ..Self::default() };
         Some(text.map_or(unknown, |text| Self::parse(&String::from_utf8_lossy(&text))))

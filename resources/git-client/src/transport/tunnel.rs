@@ -26,7 +26,7 @@ pub(crate) const COMPANION: Companion = Companion { name: "jetway-tunnel", run: 
 const CONFIG_FILE: &str = "tunnel.json";
 
 /// The size limit of the proxy's response header, in bytes.
-const LONGEST_HEAD: usize = 16 * 1024;
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// The companion's configuration.
 #[derive(Serialize, Deserialize)]
@@ -145,8 +145,8 @@ impl Proxy {
             if length == 0 {
                 return Err(anyhow!("the proxy closed the connection without a response"));
             }
-            if read.len() > LONGEST_HEAD {
-                return Err(anyhow!("the header of the proxy's response is longer than {} KiB", LONGEST_HEAD / 1024));
+            if read.len() > MAX_HEAD_BYTES {
+                return Err(anyhow!("the header of the proxy's response is longer than {} KiB", MAX_HEAD_BYTES / 1024));
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::checkout::web_url;
 use crate::raw_commit::{self, RawCommit};
 
 /// The longest commit message in the metadata, in bytes. Concourse stores it with every version.
-const LONGEST_MESSAGE: usize = 10_240;
+const MAX_MESSAGE_BYTES: usize = 10_240;
 
 /// The length of the ref in `.git/short_ref`.
 const SHORT_REF: usize = 7;
@@ -86,7 +86,7 @@ impl CommitFacts {
         if !self.tags.is_empty() {
             metadata.push(Metadata::new("tags", &self.tags));
         }
-        metadata.push(Metadata::typed("message", cut(&self.message, LONGEST_MESSAGE), "message"));
+        metadata.push(Metadata::typed("message", cut(&self.message, MAX_MESSAGE_BYTES), "message"));
         if let Some(url) = &self.url {
             metadata.push(Metadata::new("url", url));
         }

@@ -8,7 +8,7 @@ use jetway::{Command, Result};
 use jetway_git_client::transport::git::Git;
 
 /// How many bytes of a trace are read. The list of refs is at the beginning. 64 MiB contain about 500,000 refs.
-const LONGEST_TRACE: u64 = 64 * 1024 * 1024;
+const MAX_TRACE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The packet trace of a command.
 pub(crate) struct PacketTrace {
@@ -30,7 +30,7 @@ impl PacketTrace {
     pub(crate) fn received(&self) -> impl Iterator<Item = String> + use<> {
         let file = File::open(&self.file).ok();
         let _ = std::fs::remove_file(&self.file);
-        let lines = file.into_iter().flat_map(|file| BufReader::new(file.take(LONGEST_TRACE)).split(b'\n'));
+        let lines = file.into_iter().flat_map(|file| BufReader::new(file.take(MAX_TRACE_BYTES)).split(b'\n'));
         lines.map_while(Result::ok).filter_map(|line| received(&String::from_utf8_lossy(&line)).map(str::to_owned))
     }
 }

@@ -282,11 +282,13 @@ impl CheckoutRequest<'_> {
     /// Clones the repository, which is the fastest way to get a whole history. The clone has only the tags that point
     /// into its branches.
     async fn clone_whole_history(&mut self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
-        let trace = PacketTrace::new(git)?;
-        let mut clone = trace
-            .add_to(git.network_with("clone", &[LIST_NOTES]))
-            .args(["--progress", "--no-checkout", "--origin=origin"])
-            .progress(None);
+        // Whether there are notes matters only to the checkout; all tags or all branches bring them in the clone or in this method.
+        let trace = if self.all_branches || self.tags == FetchTags::All { None } else { Some(PacketTrace::new(git)?) };
+        let mut clone = git.network_with("clone", &[LIST_NOTES]);
+        if let Some(trace) = &trace {
+            clone = trace.add_to(clone);
+        }
+        clone = clone.args(["--progress", "--no-checkout", "--origin=origin"]).progress(None);
         clone = clone.arg(if self.all_branches { "--no-single-branch" } else { "--single-branch" });
         if self.tags == FetchTags::None {
             clone = clone.arg("--no-tags");
@@ -299,7 +301,7 @@ impl CheckoutRequest<'_> {
         if self.tags == FetchTags::All {
             self.fetch_notes(git, destination).await?;
         }
-        self.needs_notes = !self.all_branches && self.tags != FetchTags::All && may_have_notes(trace.received());
+        self.needs_notes = trace.is_some_and(|trace| may_have_notes(trace.received()));
         let repository = open(destination)?;
         if self.branch.is_none() && self.commit.is_none() && self.hash_prefix.is_none() {
             repository.refname_to_id("HEAD").map_err(|_| git.no_such_branch(None))?;

@@ -17,7 +17,7 @@ const NONE: &str = "NONE";
 const FILE: &str = "branches.json";
 
 /// The most branches that the metadata lists.
-const MOST_NAMES: usize = 100;
+const MAX_NAMES: usize = 100;
 
 const HEADS: &str = "refs/heads/";
 
@@ -61,8 +61,8 @@ pub(crate) async fn get(
     let json = serde_json::to_string(&branches).context("cannot write the branches' names")?;
     let file = destination.join(FILE);
     std::fs::write(&file, format!("{json}\n")).with_context(|| format!("cannot write `{}`", file.display()))?;
-    let shown: Vec<&str> = branches.iter().take(MOST_NAMES).map(String::as_str).collect();
-    let more = match branches.len().saturating_sub(MOST_NAMES) {
+    let shown: Vec<&str> = branches.iter().take(MAX_NAMES).map(String::as_str).collect();
+    let more = match branches.len().saturating_sub(MAX_NAMES) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };

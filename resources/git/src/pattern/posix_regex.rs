@@ -7,7 +7,7 @@
 use crate::pattern::character_set::{CharacterSet, class_name, literal, no_such_class};
 
 /// The most repetitions that POSIX allows (`RE_DUP_MAX` of glibc).
-const MOST_REPETITIONS: u32 = 32_767;
+const MAX_REPETITIONS: u32 = 32_767;
 
 /// The dialect decides whether operators or literal characters need a backslash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,10 +191,10 @@ impl Translator<'_> {
             return Err(format!("has a `{open}` without its `{close}`"));
         };
         self.rest = rest;
-        let bad = || format!("has `{open}{numbers}{close}`, which is not a count from 0 to {MOST_REPETITIONS}");
+        let bad = || format!("has `{open}{numbers}{close}`, which is not a count from 0 to {MAX_REPETITIONS}");
         let number = |text: &str| {
             let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-            text.parse().ok().filter(|number| is_number && *number <= MOST_REPETITIONS).ok_or_else(bad)
+            text.parse().ok().filter(|number| is_number && *number <= MAX_REPETITIONS).ok_or_else(bad)
         };
         match numbers.split_once(',') {
             None => Ok(format!("{{{}}}", number(numbers)?)),

@@ -38,7 +38,7 @@ pub(super) enum Upstream {
 }
 
 /// The most changed files that an error lists.
-const MOST_FILES: usize = 10;
+const MAX_FILES: usize = 10;
 
 impl WorkTree<'_> {
     /// Fetches the branch and rebases or merges. Does nothing if the branch does not exist.
@@ -97,12 +97,12 @@ impl WorkTree<'_> {
         })
     }
 
-    /// The files with uncommitted changes, at most [`MOST_FILES`].
+    /// The files with uncommitted changes, at most [`MAX_FILES`].
     async fn uncommitted(&self) -> Result<Vec<String>> {
         let status = self.command("status").args(["--porcelain", "--untracked-files=no", "--ignore-submodules=all"]);
         let changed = status.run().await?.success()?.text();
         // Two letters and a blank precede each name.
-        Ok(changed.lines().filter_map(|line| line.get(3..)).take(MOST_FILES).map(str::to_owned).collect())
+        Ok(changed.lines().filter_map(|line| line.get(3..)).take(MAX_FILES).map(str::to_owned).collect())
     }
 
     /// Resets the work tree to `start`, as the established resource does before a merge. This also discards the merge

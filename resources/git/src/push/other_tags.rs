@@ -18,13 +18,13 @@ const TAGS: &str = "refs/tags/";
 pub(super) const ALL: &str = "refs/tags/*:refs/tags/*";
 
 /// How many new commits are searched for tags.
-pub(crate) const MOST_COMMITS: usize = 1000;
+pub(crate) const MAX_COMMITS: usize = 1000;
 
 /// The most tags that a message lists.
-const MOST_NAMES: usize = 10;
+const MAX_NAMES: usize = 10;
 
 /// The most tags in the arguments of a push, whose total length is limited.
-const MOST_REFSPECS: usize = 2000;
+const MAX_REFSPECS: usize = 2000;
 
 /// Which of the repository's own tags are pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl TagPlan {
             let hint = "to overwrite, set `push_all_tags: true` and `force: true`";
             console.warn(format_args!("did not push {stale}, which the server has on another commit; {hint}"));
         }
-        let reasons: Vec<String> = self.refused.iter().take(MOST_NAMES).map(ToString::to_string).collect();
+        let reasons: Vec<String> = self.refused.iter().take(MAX_NAMES).map(ToString::to_string).collect();
         if !reasons.is_empty() {
             console.warn(format_args!("not pushed, because the server refused: {}", reasons.join(", ")));
         }
@@ -149,13 +149,13 @@ fn refspecs(pushed: &HashSet<String>, skipped: &[String]) -> Vec<String> {
     if pushed.is_empty() {
         return Vec::new();
     }
-    if pushed.len() <= skipped.len().max(100) && pushed.len() <= MOST_REFSPECS {
+    if pushed.len() <= skipped.len().max(100) && pushed.len() <= MAX_REFSPECS {
         let mut names: Vec<&String> = pushed.iter().collect();
         names.sort();
         // A new tag needs no `+`.
         return names.into_iter().map(|name| format!("{TAGS}{name}:{TAGS}{name}")).collect();
     }
-    if skipped.len() > MOST_REFSPECS {
+    if skipped.len() > MAX_REFSPECS {
         return Vec::new();
     }
     let except = skipped.iter().map(|name| format!("^{TAGS}{name}"));
@@ -165,8 +165,8 @@ fn refspecs(pushed: &HashSet<String>, skipped: &[String]) -> Vec<String> {
 /// Lists the first tags for a message; `None` if there are none.
 pub(crate) fn list_tags<'n>(names: impl Iterator<Item = &'n str>) -> Option<String> {
     let names: Vec<&str> = names.collect();
-    let shown: Vec<String> = names.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
-    let more = match names.len().saturating_sub(MOST_NAMES) {
+    let shown: Vec<String> = names.iter().take(MAX_NAMES).map(|name| format!("`{name}`")).collect();
+    let more = match names.len().saturating_sub(MAX_NAMES) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
@@ -206,7 +206,7 @@ fn moved_by_task(repository: &Repository, tags: &[&(String, Oid)]) -> Result<Has
         // After a get of a tag or of a commit that is not on a branch, no remote branch contains the commit.
         new.hide(commit)?;
     }
-    let new: HashSet<Oid> = new.take(MOST_COMMITS).collect::<Result<_, _>>()?;
+    let new: HashSet<Oid> = new.take(MAX_COMMITS).collect::<Result<_, _>>()?;
     let is_moved = |name: &str, target: Oid| {
         let commit = repository.find_object(target, None).and_then(|object| object.peel_to_commit());
         let Ok(commit) = commit.map(|commit| commit.id()) else { return false };

@@ -37,7 +37,7 @@ impl CommitFilter {
     }
 
     /// Validates the patterns.
-    pub(crate) fn rules(&self, settings: &[Setting], problems: &mut Problems) {
+    pub(crate) fn validate(&self, settings: &[Setting], problems: &mut Problems) {
         if self.is_empty() {
             return;
         }

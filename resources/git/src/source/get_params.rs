@@ -88,7 +88,7 @@ fn always() -> String {
 }
 
 impl Parameters for GetParams {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         if let (Some(depth), Some(alias)) = (self.depth, self.git_depth)
             && depth != alias
         {

@@ -4,7 +4,7 @@ use crate::pattern::posix_regex::Dialect;
 use crate::pattern::{Pattern, glob};
 
 /// The most `ref-prefix` lines in one request. With more prefixes, the request asks for all names.
-const MOST_PREFIXES: usize = 50;
+const MAX_PREFIXES: usize = 50;
 
 /// Whether a regular expression must match the whole name, or any part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl NameFilter {
         let mut prefixes: Vec<String> = globs.iter().map(|glob| glob::literal_prefix(glob).to_owned()).collect();
         prefixes.sort();
         prefixes.dedup_by(|longer, shorter| longer.starts_with(shorter.as_str()));
-        if prefixes.len() > MOST_PREFIXES {
+        if prefixes.len() > MAX_PREFIXES {
             prefixes = vec![String::new()];
         }
         let description: Vec<String> = keys.iter().zip(&globs).map(|(key, glob)| format!("`{key}: {glob}`")).collect();

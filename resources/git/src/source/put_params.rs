@@ -112,7 +112,7 @@ fn heads() -> String {
 }
 
 impl Parameters for PutParams {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         if let Some(branch) = &self.branch
             && let Err(problem) = check_branch_name(branch)
         {

@@ -6,8 +6,8 @@ use jetway::Problems;
 use jetway::http::HttpSettings;
 
 /// Adds a problem for each invalid value.
-pub(crate) fn rules(ca_certs: &[String], known_hosts: Option<&str>, problems: &mut Problems) {
-    HttpSettings { ca_certs: ca_certs.to_vec(), ..HttpSettings::default() }.rules(problems);
+pub(crate) fn validate(ca_certs: &[String], known_hosts: Option<&str>, problems: &mut Problems) {
+    HttpSettings { ca_certs: ca_certs.to_vec(), ..HttpSettings::default() }.validate(problems);
     let lines = known_hosts.unwrap_or_default().lines().enumerate();
     if let Some((index, _)) = lines.into_iter().find(|(_, line)| !is_known_host(line)) {
         problems.add_with_hint(

@@ -6,7 +6,7 @@ use crate::source::key_id::{self, KeyId};
 use crate::source::{Source, openpgp};
 
 /// Adds a problem for each invalid key.
-pub(crate) fn rules(source: &Source, problems: &mut Problems) {
+pub(crate) fn validate(source: &Source, problems: &mut Problems) {
     for (index, key) in source.commit_verification_keys.iter().enumerate() {
         if let Err(found) = openpgp::public_keys(key) {
             problems.add(format!("commit_verification_keys[{index}]"), format!("Invalid GPG key in: {found}"));

@@ -123,7 +123,7 @@ async fn token_of_worker(context: &Context) -> Result<TokenResponse> {
 async fn metadata(context: &Context, of: &str) -> Result<HttpResponse> {
     // Google's own libraries read this variable.
     let host = context.variable("GCE_METADATA_HOST").unwrap_or_else(|| "metadata.google.internal".to_owned());
-    let retry = Retry { tries: 2, ..Retry::default() };
+    let retry = Retry { attempts: 2, ..Retry::default() };
     let http = context.http(HttpSettings { proxies: Proxies::None, retry, ..HttpSettings::default() })?;
     let url = format!("http://{host}/computeMetadata/v1/{of}");
     http.get(url).header("metadata-flavor", "Google").send().await

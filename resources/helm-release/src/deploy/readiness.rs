@@ -26,10 +26,10 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The least time that a workload gets, if helm has used nearly all of the timeout. A workload that was ready and is being scaled
 /// is no failure.
-const SHORTEST_WAIT: Duration = Duration::from_secs(10);
+const MIN_WAIT: Duration = Duration::from_secs(10);
 
 /// The maximum size of a response, in bytes: the maximum size of an object in etcd, with room for its encoding as JSON.
-const MAX_RESPONSE_SIZE: u64 = 8 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A time limit that begins with a command of helm.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +63,7 @@ pub(crate) async fn confirm(
     if !watches || target.helm.major().await? < 4 {
         return Ok(());
     }
-    let end = deadline.end.max(Instant::now() + SHORTEST_WAIT);
+    let end = deadline.end.max(Instant::now() + MIN_WAIT);
     for workload in documents(&release.manifest).iter().filter_map(|document| Workload::parse(document, target)) {
         let mut is_reported = false;
         while let Some(reason) = workload.unfinished(&target.kubernetes).await? {
@@ -153,7 +153,7 @@ impl Workload {
             Err(error) if is_forbidden(&error) || is_not_found(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let state: State = serde_json::from_slice(&response.bytes(MAX_RESPONSE_SIZE).await?)
+        let state: State = serde_json::from_slice(&response.bytes(MAX_RESPONSE_BYTES).await?)
             .map_err(|error| anyhow!("the API server's response is not a {:?}: {error}", self.kind))?;
         Ok(state.unfinished(self.kind))
     }

@@ -26,7 +26,7 @@ use crate::version::Version;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The maximum size of a namespace object, in bytes.
-const MAX_RESPONSE_SIZE: u64 = 1024 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 1024 * 1024;
 
 /// Uninstalls the release. It is no error that it does not exist.
 pub(crate) async fn put(target: &Target<'_>) -> Result<Response<Version>> {
@@ -148,7 +148,7 @@ async fn delete_namespace(target: &Target<'_>) -> Result<()> {
             Err(error) if is_not_found(&error) => return Ok(None),
             answer => answer?,
         };
-        let object: Object = serde_json::from_slice(&answer.bytes(MAX_RESPONSE_SIZE).await?)
+        let object: Object = serde_json::from_slice(&answer.bytes(MAX_RESPONSE_BYTES).await?)
             .map_err(|_| anyhow!("the API server's response is not a namespace"))?;
         Ok(Some(object.metadata.uid))
     };

@@ -16,7 +16,7 @@ const MAX_EVENTS: usize = 15;
 const PAGE_SIZE: &str = "500";
 
 /// The maximum size of a response, in bytes.
-const MAX_RESPONSE_SIZE: u64 = 8 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The tolerance for the cluster's clock, in seconds.
 const TOLERANCE: i64 = 5;
@@ -67,7 +67,7 @@ pub(super) async fn read(
 ) -> Result<Vec<Event>> {
     let resource = ApiResource { api: CORE, kind: "events", namespace, verb: "list" };
     let query = [("fieldSelector", "type=Warning"), ("limit", PAGE_SIZE)];
-    let mut events: Vec<Event> = kubernetes.list(resource, &query, MAX_RESPONSE_SIZE).await?;
+    let mut events: Vec<Event> = kubernetes.list(resource, &query, MAX_RESPONSE_BYTES).await?;
     events.retain(|event| {
         let is_new = event.time().is_some_and(|time| time.as_second() + TOLERANCE >= since.as_second());
         is_new && objects.has_dependent(&event.involved_object.name)

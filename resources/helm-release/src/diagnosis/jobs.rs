@@ -14,7 +14,7 @@ pub(super) const BATCH: &str = "apis/batch/v1";
 const PAGE_SIZE: &str = "500";
 
 /// The maximum size of a response, in bytes.
-const MAX_RESPONSE_SIZE: u64 = 16 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Job {
@@ -73,7 +73,7 @@ struct Condition {
 /// The jobs of the release, including those of its cron jobs.
 pub(super) async fn read(kubernetes: &Kubernetes<'_>, namespace: &str, objects: &ReleaseObjects) -> Result<Vec<Job>> {
     let resource = ApiResource { api: BATCH, kind: "jobs", namespace, verb: "list" };
-    let mut jobs: Vec<Job> = kubernetes.list(resource, &[("limit", PAGE_SIZE)], MAX_RESPONSE_SIZE).await?;
+    let mut jobs: Vec<Job> = kubernetes.list(resource, &[("limit", PAGE_SIZE)], MAX_RESPONSE_BYTES).await?;
     jobs.retain(|Job { metadata, .. }| {
         let owned = metadata.owner_references.iter().any(|owner| objects.has(&owner.kind, &owner.name));
         owned || objects.has("Job", &metadata.name) || objects.is_labelled(&metadata.labels)

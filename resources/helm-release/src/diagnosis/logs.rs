@@ -12,7 +12,7 @@ const LINES: &str = "30";
 const BYTES: &str = "16384";
 
 /// The maximum size of a response, in bytes: that of the request, and a margin.
-const MAX_RESPONSE_SIZE: u64 = 64 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
 
 /// The maximum number of logs that are shown.
 pub(super) const MAX_LOGS: usize = 8;
@@ -26,7 +26,7 @@ pub(super) async fn show(context: &Context, kubernetes: &Kubernetes<'_>, namespa
         query.push(("previous", "true"));
     }
     let response = kubernetes.read(resource, Some(&format!("{pod}/log")), &query, "*/*").await?;
-    let text = String::from_utf8_lossy(&response.bytes(MAX_RESPONSE_SIZE).await?).into_owned();
+    let text = String::from_utf8_lossy(&response.bytes(MAX_RESPONSE_BYTES).await?).into_owned();
     let run = if *previous { ", previous run" } else { "" };
     let console = context.console();
     if text.trim().is_empty() {

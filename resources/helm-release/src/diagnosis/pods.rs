@@ -11,7 +11,7 @@ use crate::records::manifest::{JOB, Labels, ReleaseObjects};
 const PAGE_SIZE: &str = "500";
 
 /// The maximum size of a response, in bytes.
-const MAX_RESPONSE_SIZE: u64 = 16 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The kubelet's reasons for a container that is about to start.
 const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
@@ -114,7 +114,7 @@ pub(super) struct Log {
 /// The pods of the release, failing ones first.
 pub(super) async fn read(kubernetes: &Kubernetes<'_>, namespace: &str, objects: &ReleaseObjects) -> Result<Vec<Pod>> {
     let resource = ApiResource { api: CORE, kind: "pods", namespace, verb: "list" };
-    let mut pods: Vec<Pod> = kubernetes.list(resource, &[("limit", PAGE_SIZE)], MAX_RESPONSE_SIZE).await?;
+    let mut pods: Vec<Pod> = kubernetes.list(resource, &[("limit", PAGE_SIZE)], MAX_RESPONSE_BYTES).await?;
     pods.retain(|pod| objects.has_pod(&pod.metadata.name, &pod.metadata.labels));
     pods.sort_by_key(|pod| (pod.is_healthy(), pod.metadata.name.clone()));
     Ok(pods)

@@ -59,7 +59,7 @@ fn null_as_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Va
 
 impl Override {
     /// Notes what is wrong with the entry at that index.
-    pub(crate) fn rules(&self, index: usize, problems: &mut Problems) {
+    pub(crate) fn validate(&self, index: usize, problems: &mut Problems) {
         let at = |key: &str| format!("override_values[{index}].{key}");
         if let Err(problem) = KeyPath::parse(&self.key) {
             problems.add(at("key"), problem);

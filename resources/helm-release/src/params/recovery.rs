@@ -34,7 +34,7 @@ pub struct RecoveryRules {
 
 impl Recovery {
     /// Notes what is wrong with it.
-    pub(crate) fn rules(&self, problems: &mut Problems) {
+    pub(crate) fn validate(&self, problems: &mut Problems) {
         if let Self::By(RecoveryRules { after }) = self
             && let Err(problem) = duration::parse(after)
         {

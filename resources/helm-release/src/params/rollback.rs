@@ -62,13 +62,13 @@ pub struct RollbackTo {
 
 impl RollbackOnFailure {
     /// Notes what is wrong with it.
-    pub(crate) fn rules(&self, problems: &mut Problems) {
+    pub(crate) fn validate(&self, problems: &mut Problems) {
         let Self::By(rules) = self else { return };
         if let Some(Err(problem)) = rules.timeout.as_deref().map(duration::parse) {
             problems.add("rollback_on_failure.timeout", problem);
         }
         if let Some(test) = &rules.test {
-            test.rules("rollback_on_failure.test", problems);
+            test.validate("rollback_on_failure.test", problems);
         }
     }
 

@@ -60,7 +60,7 @@ pub(crate) struct TestPlan {
 
 impl Test {
     /// Notes what is wrong with it, as the value of `key`.
-    pub(crate) fn rules(&self, key: &str, problems: &mut Problems) {
+    pub(crate) fn validate(&self, key: &str, problems: &mut Problems) {
         let Self::By(rules) = self else { return };
         if rules.attempts.is_some_and(|attempts| !(1..=MAX_ATTEMPTS).contains(&attempts)) {
             problems.add(format!("{key}.attempts"), format!("expected a number from 1 to {MAX_ATTEMPTS}"));

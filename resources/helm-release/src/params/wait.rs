@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The longest pause, in seconds: an hour.
-pub(crate) const LONGEST_PAUSE: u64 = 3600;
+pub(crate) const MAX_PAUSE: u64 = 3600;
 
 /// The wait after an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -63,7 +63,7 @@ pub struct AwsUser {
 }
 
 impl Aws {
-    pub(crate) fn rules(&self, problems: &mut Problems) {
+    pub(crate) fn validate(&self, problems: &mut Problems) {
         let is_name = |text: &str| {
             !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         };
@@ -73,7 +73,7 @@ impl Aws {
         if !is_name(self.region.trim()) {
             problems.add("aws.region", format!("`{}` is not a valid region", self.region));
         }
-        login_rules("aws", &self.roles(), self.user.as_ref(), problems);
+        validate_login("aws", &self.roles(), self.user.as_ref(), problems);
     }
 
     /// The keys in the form of a source, for the program that renews the token. They contain secrets.
@@ -121,7 +121,7 @@ pub(crate) fn service_login(user: Option<&AwsUser>, role: Option<&Role>) -> Logi
 }
 
 /// Notes what is wrong with keys and roles below `place`.
-pub(crate) fn login_rules(place: &str, roles: &[AssumedRole], user: Option<&AwsUser>, problems: &mut Problems) {
+pub(crate) fn validate_login(place: &str, roles: &[AssumedRole], user: Option<&AwsUser>, problems: &mut Problems) {
     for role in roles.iter().filter(|role| !role.arn.starts_with("arn:")) {
         problems.add(
             format!("{place}.role"),

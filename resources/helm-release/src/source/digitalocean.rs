@@ -14,7 +14,7 @@ pub struct DigitalOcean {
 }
 
 impl DigitalOcean {
-    pub(crate) fn rules(&self, problems: &mut Problems) {
+    pub(crate) fn validate(&self, problems: &mut Problems) {
         let is_id =
             |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if !is_id(self.cluster_id.trim()) {

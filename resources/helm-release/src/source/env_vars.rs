@@ -52,7 +52,7 @@ pub(crate) fn driver(variables: &BTreeMap<String, Value>) -> Result<Option<Stora
 }
 
 /// Notes what is wrong with the variables.
-pub(crate) fn rules(variables: &BTreeMap<String, Value>, storage: Option<Storage>, problems: &mut Problems) {
+pub(crate) fn validate(variables: &BTreeMap<String, Value>, storage: Option<Storage>, problems: &mut Problems) {
     for (name, value) in variables {
         let key = format!("env_vars.{name}");
         if !is_variable(value) {

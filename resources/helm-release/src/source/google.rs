@@ -35,7 +35,7 @@ pub(crate) struct GoogleKeys<'s> {
 
 impl GoogleKeys<'_> {
     /// Notes what is wrong with the keys.
-    pub(crate) fn rules(&self, problems: &mut Problems) {
+    pub(crate) fn validate(&self, problems: &mut Problems) {
         match (self.service_account, self.uses_workload_identity) {
             (Some(_), true) => {
                 problems

@@ -18,7 +18,7 @@ pub struct Plugin {
 
 impl Plugin {
     /// Notes what is wrong with the plugin at that index.
-    pub(crate) fn rules(&self, index: usize, problems: &mut Problems) {
+    pub(crate) fn validate(&self, index: usize, problems: &mut Problems) {
         let key = format!("plugins[{index}].url");
         let url = self.url.trim();
         if url.is_empty() {

@@ -73,19 +73,19 @@ impl PrivateRegistries {
     }
 
     /// Notes what is wrong.
-    pub(crate) fn rules(&self, problems: &mut Problems) {
+    pub(crate) fn validate(&self, problems: &mut Problems) {
         for (index, registry) in self.all().iter().enumerate() {
             let place = match self {
                 Self::One(_) => "private_registry".to_owned(),
                 Self::Several(_) => format!("private_registry[{index}]"),
             };
-            registry.rules(&place, problems);
+            registry.validate(&place, problems);
         }
     }
 }
 
 impl PrivateRegistry {
-    fn rules(&self, place: &str, problems: &mut Problems) {
+    fn validate(&self, place: &str, problems: &mut Problems) {
         let at = |key: &str| format!("{place}.{key}");
         let (user, password) = (trimmed(self.username.as_ref()), Secret::non_empty(self.password.as_ref()));
         match (&self.ecr, trimmed(self.host.as_ref())) {
@@ -127,7 +127,7 @@ impl PrivateRegistry {
                 problems.add(at("username"), "excludes `ecr`");
             }
             if let Some(login) = ecr.login() {
-                aws::login_rules(&at("ecr"), &login.roles, ecr.user.as_ref(), problems);
+                aws::validate_login(&at("ecr"), &login.roles, ecr.user.as_ref(), problems);
             }
         }
     }

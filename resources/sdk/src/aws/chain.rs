@@ -144,7 +144,7 @@ async fn of_machine(aws: &Aws) -> Result<Credentials> {
 
 /// A client for a service of this machine.
 fn nearby(aws: &Aws) -> Result<HttpClient> {
-    let retry = Retry { tries: 2, ..Retry::default() };
+    let retry = Retry { attempts: 2, ..Retry::default() };
     aws.context.http(HttpSettings { connect_timeout: MACHINE_TIMEOUT, retry, ..HttpSettings::default() })
 }
 

@@ -182,11 +182,11 @@ impl Command {
         self
     }
 
-    /// Retries the child after the pause that `again` returns, until it returns `None`. `again` gets the outcome of the last run
+    /// Retries the child after the pause that `pause` returns, until it returns `None`. `pause` gets the outcome of the last run
     /// and the number of runs. It must limit the number of retries itself.
     #[must_use]
-    pub fn again(mut self, again: impl Fn(&Finished, u32) -> Option<Duration> + 'static) -> Self {
-        self.retry_rule = Some(RetryRule(Box::new(again)));
+    pub fn retry(mut self, pause: impl Fn(&Finished, u32) -> Option<Duration> + 'static) -> Self {
+        self.retry_rule = Some(RetryRule(Box::new(pause)));
         self
     }
 

@@ -210,7 +210,7 @@ mod tests {
         let again = |finished: &Finished, runs: u32| {
             (finished.code() == Some(3) && runs < 3).then_some(Duration::from_millis(1))
         };
-        let finished = command.again(again).run().await.unwrap();
+        let finished = command.retry(again).run().await.unwrap();
         assert_eq!((finished.code(), finished.text().as_str()), (Some(3), "run\nrun\nrun"));
     }
 }

@@ -18,7 +18,7 @@ use crate::error::Advise as _;
 pub(crate) struct Limits {
     pub(crate) host: String,
     pub(crate) connect: Duration,
-    /// How long the body may be slower than [`super::response::SLOWEST`].
+    /// How long the body may be slower than [`super::response::MIN_BYTES_PER_TIMEOUT`].
     pub(crate) read: Duration,
     pub(crate) keys: TimeoutKeys,
     pub(crate) proxy: Option<String>,

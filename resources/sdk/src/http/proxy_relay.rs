@@ -25,7 +25,7 @@ use crate::error::Result;
 const MAX_HEAD: usize = 64 * 1024;
 
 /// The timeout of each step until a connection is established.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running relay. Dropping this ends it.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Drop for ProxyRelay {
 impl ProxyRelay {
     /// Starts a relay to the proxy of these settings; `None` if they have no proxy, or one without a login.
     pub fn start(settings: &HttpSettings) -> Result<Option<Self>> {
-        Self::start_with(settings, PATIENCE)
+        Self::start_with(settings, CONNECT_TIMEOUT)
     }
 
     fn start_with(settings: &HttpSettings, patience: Duration) -> Result<Option<Self>> {

@@ -28,7 +28,7 @@ const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The minimum transfer rate of a body, in bytes per second over one read timeout. Without it, a server could send single bytes
 /// for ever.
-pub(super) const SLOWEST: u64 = 1024;
+pub(super) const MIN_BYTES_PER_TIMEOUT: u64 = 1024;
 
 /// The transfer rate of a body. Only the time spent waiting for data counts, so the caller may be slow.
 #[derive(Debug, Default)]
@@ -45,7 +45,8 @@ impl Pace {
         if self.waited < window {
             return false;
         }
-        let is_too_slow = u128::from(self.received) * 1000 < self.waited.as_millis() * u128::from(SLOWEST);
+        let is_too_slow =
+            u128::from(self.received) * 1000 < self.waited.as_millis() * u128::from(MIN_BYTES_PER_TIMEOUT);
         *self = Self::default();
         is_too_slow
     }
@@ -107,7 +108,7 @@ impl HttpResponse {
         };
         match next {
             Ok(Ok(Some(chunk))) if self.pace.is_too_slow(begin.elapsed(), chunk.len(), self.limits.read) => {
-                let (least, window) = (SLOWEST, display_duration(self.limits.read));
+                let (least, window) = (MIN_BYTES_PER_TIMEOUT, display_duration(self.limits.read));
                 Err(self.stalled(&format!("the body was slower than {least} bytes per second for {window}")))
             }
             Ok(Ok(chunk)) => Ok(chunk),

@@ -13,7 +13,7 @@ use reqwest::{Method, StatusCode};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
     /// The maximum number of attempts, including the first one.
-    pub tries: u32,
+    pub attempts: u32,
     /// The limit of the first pause.
     pub first_pause: Duration,
     /// The maximum pause, except for pauses in `Retry-After`.
@@ -25,7 +25,7 @@ pub struct Retry {
 impl Default for Retry {
     fn default() -> Self {
         Self {
-            tries: 5,
+            attempts: 5,
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(20),
             total: Duration::from_mins(2),
@@ -36,17 +36,17 @@ impl Default for Retry {
 impl Retry {
     /// Allows only one attempt.
     pub fn never() -> Self {
-        Self { tries: 1, ..Self::default() }
+        Self { attempts: 1, ..Self::default() }
     }
 
     /// The pause after this number of attempts, for retries that a caller makes itself.
-    pub fn pause_after(&self, tries: u32) -> Duration {
-        self.pause(tries, random())
+    pub fn pause_after(&self, attempts: u32) -> Duration {
+        self.pause(attempts, random())
     }
 
     /// The pause after this number of attempts. `random` is from 0 to 1.
-    pub(crate) fn pause(&self, tries: u32, random: f64) -> Duration {
-        let limit = self.first_pause.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)));
+    pub(crate) fn pause(&self, attempts: u32, random: f64) -> Duration {
+        let limit = self.first_pause.saturating_mul(2_u32.saturating_pow(attempts.saturating_sub(1)));
         limit.min(self.longest_pause).mul_f64(random.clamp(0.0, 1.0))
     }
 }
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_limit_and_are_random_below_it() {
         let retry = Retry::default();
-        let limits: Vec<u64> = (1..=7).map(|tries| retry.pause(tries, 1.0).as_secs()).collect();
+        let limits: Vec<u64> = (1..=7).map(|attempts| retry.pause(attempts, 1.0).as_secs()).collect();
         assert_eq!(limits, [1, 2, 4, 8, 16, 20, 20]);
         assert_eq!(retry.pause(3, 0.25), Duration::from_secs(1));
         assert_eq!(retry.pause(u32::MAX, 1.0), retry.longest_pause);

@@ -28,7 +28,7 @@ impl HttpRequest {
             (Ok(url), Some(mistake)) => return Err(anyhow!("{} cannot be sent: {mistake}", self.request_line(url))),
         };
         let begin = Instant::now();
-        let mut tries = 1;
+        let mut attempts = 1;
         loop {
             let (again, outcome) = match self.follow(url.clone()).await {
                 Ok(response) if self.is_wanted(&response) => return self.checked(response),
@@ -39,16 +39,16 @@ impl HttpRequest {
                 Err(error) => (self.after_failure(&error), Err(error)),
             };
             let wait = match again {
-                RetryDecision::No => return Err(fail(outcome, tries, None).await),
-                RetryDecision::AfterPause => self.retry.pause(tries, retry::random()),
+                RetryDecision::No => return Err(fail(outcome, attempts, None).await),
+                RetryDecision::AfterPause => self.retry.pause(attempts, retry::random()),
                 RetryDecision::After(wait) => wait,
             };
             let too_late = begin.elapsed().saturating_add(wait) > self.retry.total;
-            if too_late || tries >= self.retry.tries {
+            if too_late || attempts >= self.retry.attempts {
                 let is_requested = matches!(again, RetryDecision::After(_)) && too_late;
-                return Err(fail(outcome, tries, is_requested.then_some((wait, self.retry.total))).await);
+                return Err(fail(outcome, attempts, is_requested.then_some((wait, self.retry.total))).await);
             }
-            tries += 1;
+            attempts += 1;
             self.client.console().step(format_args!("retrying in {}: {}", display_duration(wait), summary(&outcome)));
             drop(outcome);
             self.client.interrupt().sleep(wait).await?;
@@ -185,17 +185,17 @@ fn without_user(mut url: Url) -> Url {
 }
 
 /// The error of the last attempt.
-async fn fail(outcome: Result<HttpResponse>, tries: u32, too_long: Option<(Duration, Duration)>) -> Error {
+async fn fail(outcome: Result<HttpResponse>, attempts: u32, too_long: Option<(Duration, Duration)>) -> Error {
     match outcome {
         Ok(response) => {
-            let error = response.into_error().await.after(tries);
+            let error = response.into_error().await.after(attempts);
             match too_long {
                 Some((requested, bound)) => error.too_long(requested, bound).into(),
                 None => error.into(),
             }
         }
         Err(error) => match error.downcast::<TransportError>() {
-            Ok(error) => error.after(tries).into(),
+            Ok(error) => error.after(attempts).into(),
             Err(error) => error,
         },
     }

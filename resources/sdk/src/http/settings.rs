@@ -101,7 +101,7 @@ pub struct ClientCertificate {
 
 impl ClientCertificate {
     /// Validates the certificate and its key. Problems are added under these names of their keys in the source.
-    pub fn rules(&self, certificate: &str, key: &str, problems: &mut Problems) {
+    pub fn validate(&self, certificate: &str, key: &str, problems: &mut Problems) {
         if let Err(problem) = pem::certificates(&self.certificate) {
             problems.add(certificate, problem);
         }
@@ -169,7 +169,7 @@ impl Default for HttpSettings {
 
 impl HttpSettings {
     /// Validates the values. Problems are added under the names of the fields.
-    pub fn rules(&self, problems: &mut Problems) {
+    pub fn validate(&self, problems: &mut Problems) {
         for (index, pem) in self.ca_certs.iter().enumerate() {
             if let Err(problem) = pem::authorities(pem) {
                 problems.add(format!("ca_certs[{index}]"), problem);
@@ -186,7 +186,7 @@ impl HttpSettings {
             problems.add("server_name", problem);
         }
         if let Some(client) = &self.client_certificate {
-            client.rules("client_certificate.certificate", "client_certificate.key", problems);
+            client.validate("client_certificate.certificate", "client_certificate.key", problems);
         }
     }
 

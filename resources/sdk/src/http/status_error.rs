@@ -23,19 +23,19 @@ pub struct StatusError {
     status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
-    tries: u32,
+    attempts: u32,
     cause: Option<Error>,
 }
 
 impl StatusError {
     pub(crate) fn new(request: RequestLine, status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Self {
         let cause = body_cause(&body);
-        Self { request, status, headers, body, tries: 1, cause }
+        Self { request, status, headers, body, attempts: 1, cause }
     }
 
     /// Sets the number of attempts.
-    pub(crate) fn after(mut self, tries: u32) -> Self {
-        self.tries = tries;
+    pub(crate) fn after(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
         self
     }
 
@@ -54,8 +54,8 @@ impl StatusError {
     }
 
     /// The number of attempts.
-    pub fn tries(&self) -> u32 {
-        self.tries
+    pub fn attempts(&self) -> u32 {
+        self.attempts
     }
 
     /// The status.
@@ -98,7 +98,7 @@ impl fmt::Display for StatusError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} answered {}", self.request, display_status(self.status))?;
         let id = self.request_id().map(|(name, value)| format!("{name}: {value}"));
-        let attempts = (self.tries > 1).then(|| format!("{} attempts", self.tries));
+        let attempts = (self.attempts > 1).then(|| format!("{} attempts", self.attempts));
         let notes: Vec<String> = id.into_iter().chain(attempts).collect();
         if notes.is_empty() { Ok(()) } else { write!(formatter, " ({})", notes.join("; ")) }
     }

@@ -13,7 +13,7 @@ use crate::error::Error;
 pub struct TransportError {
     request: RequestLine,
     kind: TransportKind,
-    tries: u32,
+    attempts: u32,
     cause: Error,
 }
 
@@ -49,18 +49,18 @@ pub enum TransportKind {
 
 impl TransportError {
     pub(crate) fn new(request: RequestLine, kind: TransportKind, cause: Error) -> Self {
-        Self { request, kind, tries: 1, cause }
+        Self { request, kind, attempts: 1, cause }
     }
 
     /// Sets the number of attempts.
-    pub(crate) fn after(mut self, tries: u32) -> Self {
-        self.tries = tries;
+    pub(crate) fn after(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
         self
     }
 
     /// The number of attempts. A caller that retries the request as well multiplies it.
-    pub fn tries(&self) -> u32 {
-        self.tries
+    pub fn attempts(&self) -> u32 {
+        self.attempts
     }
 
     /// The kind of the failure.
@@ -92,7 +92,7 @@ impl TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} got no complete response", self.request)?;
-        if self.tries > 1 { write!(formatter, " ({} attempts)", self.tries) } else { Ok(()) }
+        if self.attempts > 1 { write!(formatter, " ({} attempts)", self.attempts) } else { Ok(()) }
     }
 }
 

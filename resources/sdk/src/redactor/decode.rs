@@ -5,7 +5,7 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 /// The longest escape, in bytes. A secret that is cut at an end of a text begins or ends at most this far from it.
-pub(super) const LONGEST_ESCAPE: usize = 12;
+pub(super) const MAX_ESCAPE_LENGTH: usize = 12;
 
 /// Bytes that were decoded from a text.
 ///
@@ -116,7 +116,7 @@ impl Encoding {
             return;
         }
         let is_too_short = |run: &Range<usize>, bytes: usize| {
-            let may_be_cut = run.start <= LONGEST_ESCAPE || run.end + LONGEST_ESCAPE >= text.len();
+            let may_be_cut = run.start <= MAX_ESCAPE_LENGTH || run.end + MAX_ESCAPE_LENGTH >= text.len();
             bytes < if may_be_cut { shortest.part } else { shortest.whole }
         };
         match self {
@@ -161,7 +161,7 @@ pub(super) trait Search {
     /// Searches them.
     fn search(&mut self, decoded: &Decoded);
 
-    /// Whether one secret was found that covers the range, except for less than [`SHORTEST`](super::patterns::SHORTEST) bytes at
+    /// Whether one secret was found that covers the range, except for less than [`MIN_SECRET_LENGTH`](super::patterns::MIN_SECRET_LENGTH) bytes at
     /// its ends, too few for another secret.
     fn is_masked(&self, range: &Range<usize>) -> bool;
 }
@@ -236,7 +236,7 @@ fn escapes(
                 at += length;
             }
             // The text ends in the middle of an escape.
-            None if *byte == sign && at > 0 && rest.len() < LONGEST_ESCAPE && is_one_word(rest) => break,
+            None if *byte == sign && at > 0 && rest.len() < MAX_ESCAPE_LENGTH && is_one_word(rest) => break,
             None => {
                 decoded.push(*byte, at, at + 1);
                 at += 1;
@@ -312,9 +312,9 @@ fn single_quoted(text: &[u8]) -> Option<(char, usize)> {
 
 fn html(text: &[u8]) -> Option<(char, usize)> {
     /// The longest entity: `&#x10ffff;`, with up to two leading zeros.
-    const LONGEST: usize = 12;
+    const MAX_ENTITY_LENGTH: usize = 12;
     let rest = text.strip_prefix(b"&")?;
-    let length = rest.iter().take(LONGEST).position(|byte| *byte == b';')?;
+    let length = rest.iter().take(MAX_ENTITY_LENGTH).position(|byte| *byte == b';')?;
     let name = std::str::from_utf8(rest.get(..length)?).ok()?;
     let character = match name {
         "amp" | "AMP" => '&',

@@ -7,14 +7,14 @@ use std::ops::{Bound, Range};
 
 use zeroize::Zeroizing;
 
-use super::decode::{LONGEST_ESCAPE, Shortest};
+use super::decode::{MAX_ESCAPE_LENGTH, Shortest};
 
 /// The shortest text that is masked. Masking one or two characters wherever they occur would scramble every message
 /// without hiding anything.
-pub(super) const SHORTEST: usize = 3;
+pub(super) const MIN_SECRET_LENGTH: usize = 3;
 
 /// The longest part of a secret that is searched for at the ends of a text, in bytes.
-const LONGEST_PART: usize = 4096;
+const MAX_PART_BYTES: usize = 4096;
 
 /// The length of a part, in bytes, that is always masked at the end of a text. For a shorter secret, half of it minus [`LOST`] is
 /// enough.
@@ -24,13 +24,13 @@ const TELLING_PART: usize = 16;
 const LOST: usize = 3;
 
 /// The shortest part of a secret that is masked at the end of a text, in bytes.
-const SHORTEST_PART: usize = 6;
+const MIN_PART_LENGTH: usize = 6;
 
 /// The shortest secret of which one of two parts is always recognised, in bytes.
-const SHORTEST_HALVED: usize = 2 * (SHORTEST_PART + LOST);
+const MIN_HALVED_LENGTH: usize = 2 * (MIN_PART_LENGTH + LOST);
 
 /// The shortest line of a multi-line secret whose parts are masked. The lines of a key are longer.
-const SHORTEST_CUT_LINE: usize = 32;
+const MIN_CUT_LINE_LENGTH: usize = 32;
 
 /// A secret, or its bytes backwards.
 struct Pattern(Zeroizing<Vec<u8>>);
@@ -88,7 +88,7 @@ impl Ordered {
             if common == before.len() {
                 return Some(common);
             }
-            if common < SHORTEST {
+            if common < MIN_SECRET_LENGTH {
                 return None;
             }
             up_to = text.get(..common)?;
@@ -98,8 +98,8 @@ impl Ordered {
     /// Whether a pattern begins with `part`, and `part` is long enough to recognise it.
     fn begins_with(&self, part: &[u8]) -> bool {
         /// Limits the search for a short pattern among patterns with the same beginning.
-        const MOST_LOOKED_AT: usize = 64;
-        if part.len() < SHORTEST_PART || !self.beginnings.may_contain(part) {
+        const MAX_CANDIDATES: usize = 64;
+        if part.len() < MIN_PART_LENGTH || !self.beginnings.may_contain(part) {
             return false;
         }
         let from = (Bound::Included(part), Bound::Unbounded);
@@ -107,7 +107,7 @@ impl Ordered {
             .range::<[u8], _>(from)
             .map(|pattern| pattern.0.as_slice())
             .take_while(|pattern| pattern.starts_with(part))
-            .take(MOST_LOOKED_AT)
+            .take(MAX_CANDIDATES)
             .any(|pattern| part.len() >= TELLING_PART.min((pattern.len() / 2).saturating_sub(LOST)))
     }
 }
@@ -192,16 +192,16 @@ impl Patterns {
 
     /// Adds a secret, or a line of a multi-line secret.
     pub(super) fn add(&mut self, secret: &str, is_line: bool) {
-        if secret.len() < SHORTEST {
+        if secret.len() < MIN_SECRET_LENGTH {
             return;
         }
         self.shortest = Some(self.shortest.unwrap_or(usize::MAX).min(secret.len()));
         self.has_blank |= secret.contains(' ');
-        self.has_short |= !is_line && secret.len() < SHORTEST_HALVED;
+        self.has_short |= !is_line && secret.len() < MIN_HALVED_LENGTH;
         self.all.insert(secret.as_bytes().to_vec());
         // Half a sentence is no secret, and neither is half of `clusters:` in a kubeconfig.
-        let shortest = if is_line { SHORTEST_CUT_LINE } else { SHORTEST_PART };
-        if (shortest..=LONGEST_PART).contains(&secret.len()) && !secret.contains(char::is_whitespace) {
+        let shortest = if is_line { MIN_CUT_LINE_LENGTH } else { MIN_PART_LENGTH };
+        if (shortest..=MAX_PART_BYTES).contains(&secret.len()) && !secret.contains(char::is_whitespace) {
             self.cut.insert(secret.as_bytes().to_vec());
             self.cut_backwards.insert(secret.bytes().rev().collect());
         }
@@ -211,7 +211,7 @@ impl Patterns {
     pub(super) fn find(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
         let mut rest = text;
         let mut at = 0;
-        while rest.len() >= SHORTEST {
+        while rest.len() >= MIN_SECRET_LENGTH {
             if let Some(length) = self.all.longest(rest) {
                 found.push(at..at + length);
             }
@@ -221,8 +221,8 @@ impl Patterns {
     }
 
     pub(super) fn shortest(&self) -> Shortest {
-        let whole = self.shortest.unwrap_or(SHORTEST);
-        Shortest { whole, part: whole.min(SHORTEST_PART) }
+        let whole = self.shortest.unwrap_or(MIN_SECRET_LENGTH);
+        Shortest { whole, part: whole.min(MIN_PART_LENGTH) }
     }
 
     /// Whether there is a secret whose halves are not telling.
@@ -241,9 +241,9 @@ impl Patterns {
             return None;
         }
         let is_of_escape = |byte: &&u8| byte.is_ascii_alphanumeric() || b"\\#{};'".contains(byte);
-        let most_skipped = text.iter().take(LONGEST_ESCAPE).take_while(is_of_escape).count();
+        let most_skipped = text.iter().take(MAX_ESCAPE_LENGTH).take_while(is_of_escape).count();
         backwards.clear();
-        backwards.extend(text.iter().take(LONGEST_PART).rev());
+        backwards.extend(text.iter().take(MAX_PART_BYTES).rev());
         let length = backwards.len();
         (0..length).find_map(|from_end| {
             let part = backwards.get(from_end..).filter(|part| self.cut_backwards.beginnings.may_contain(part))?;
@@ -260,7 +260,7 @@ impl Patterns {
         if self.cut.patterns.is_empty() {
             return None;
         }
-        let first = text.len().saturating_sub(LONGEST_PART);
+        let first = text.len().saturating_sub(MAX_PART_BYTES);
         (first..text.len())
             .find(|start| text.get(*start..).is_some_and(|part| self.cut.begins_with(part)))
             .map(|start| start..text.len())

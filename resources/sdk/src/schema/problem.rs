@@ -74,7 +74,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Collects the problems that [`crate::Parameters::rules`] finds in one value. Paths are relative to that value.
+/// Collects the problems that [`crate::Parameters::validate`] finds in one value. Paths are relative to that value.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<Problem>);
 

@@ -178,7 +178,7 @@ async fn reports_the_attempts_to_a_silent_server() {
     let error = client.get(server.url("/")).send().await.unwrap_err();
     let error = error.downcast_ref::<TransportError>().unwrap();
     // A caller with its own retries reads the number of attempts, so that the attempts do not multiply.
-    assert_eq!((error.kind(), error.tries(), server.seen().len()), (TransportKind::Stalled, 5, 5));
+    assert_eq!((error.kind(), error.attempts(), server.seen().len()), (TransportKind::Stalled, 5, 5));
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn fails_when_server_reads_nothing_but_not_when_it_is_slow() {
 #[tokio::test]
 async fn fails_after_the_total_time() {
     let server = Server::start((0..9).map(|_| answer("502 Bad Gateway", &[], ""))).await;
-    let retry = Retry { tries: 9, total: Duration::ZERO, ..quick().retry };
+    let retry = Retry { attempts: 9, total: Duration::ZERO, ..quick().retry };
     let error = client().get(server.url("/")).retry(retry).send().await.unwrap_err();
     assert_eq!(report(&error, &[&server]), "error: `GET http://127.0.0.1:PORT1/` answered 502 Bad Gateway");
     assert_eq!(server.seen().len(), 1);

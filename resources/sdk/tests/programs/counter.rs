@@ -104,7 +104,7 @@ enum Misbehaviour {
 }
 
 impl Parameters for Source {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         if self.run.first().is_some_and(String::is_empty) {
             problems.add("run[0]", "must not be empty");
         }

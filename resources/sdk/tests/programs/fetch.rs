@@ -24,8 +24,8 @@ struct Source {
 }
 
 impl Parameters for Source {
-    fn rules(&self, problems: &mut Problems) {
-        self.http.rules(problems);
+    fn validate(&self, problems: &mut Problems) {
+        self.http.validate(problems);
     }
 
     fn hidden_secrets(&self) -> Vec<String> {

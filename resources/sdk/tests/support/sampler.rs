@@ -73,7 +73,7 @@ impl Nested {
 }
 
 impl Parameters for Params {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         let nested = self.nested.iter().chain(self.more.inner.as_deref()).map(Nested::count).sum::<usize>();
         let kind = match (&self.state, &self.submodules) {
             (Some(State::Success), _) | (_, Some(Submodules::Flag(true))) => 1,

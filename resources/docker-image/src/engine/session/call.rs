@@ -16,7 +16,7 @@ pub(super) const UNIMPLEMENTED: u8 = 12;
 pub(super) const INTERNAL: u8 = 13;
 
 /// The largest message that is accepted, in bytes. BuildKit's own limit is 16 MiB.
-const LARGEST: usize = 16 * 1024 * 1024;
+const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// The status of a call; OK by default.
 #[derive(Debug, Default)]
@@ -57,8 +57,8 @@ impl Calls {
             if let Some((header, _)) = self.pending.split_first_chunk::<5>() {
                 let [compressed, length @ ..] = *header;
                 let length = usize::try_from(u32::from_be_bytes(length))?;
-                if compressed != 0 || length > LARGEST {
-                    return Err(anyhow!("the message is compressed or larger than {LARGEST} bytes"));
+                if compressed != 0 || length > MAX_MESSAGE_BYTES {
+                    return Err(anyhow!("the message is compressed or larger than {MAX_MESSAGE_BYTES} bytes"));
                 }
                 if self.pending.len() >= 5 + length {
                     self.pending.advance(5);

@@ -5,7 +5,7 @@ use std::io;
 
 use super::header::owner;
 use super::invalid::broken;
-use super::sparse::MOST_PIECES;
+use super::sparse::MAX_PIECES;
 
 /// The extended headers of the next entry.
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ impl Extension {
                 }
             }
         }
-        if self.sparse.numbers.len() > 2 * MOST_PIECES {
+        if self.sparse.numbers.len() > 2 * MAX_PIECES {
             return Err(broken("a sparse file has too many segments"));
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::io;
 use super::invalid::broken;
 
 /// The most pieces of a sparse file.
-pub(super) const MOST_PIECES: usize = 65_536;
+pub(super) const MAX_PIECES: usize = 65_536;
 
 /// The offset and length of each piece of a sparse file.
 pub(super) type Pieces = Vec<(u64, u64)>;

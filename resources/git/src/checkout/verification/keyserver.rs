@@ -7,7 +7,7 @@ use crate::source::key_id::{KeyId, keyserver_url};
 use crate::source::openpgp::{self, PublicKey};
 
 /// The size limit of the response, in bytes. Keys with many signatures are large, but smaller than this.
-const LARGEST: u64 = 8 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Fetches the key with this id. Any other key in the response is ignored.
 pub(crate) async fn fetch(context: &Context, settings: HttpSettings, keyserver: &str, id: &KeyId) -> Result<PublicKey> {
@@ -21,8 +21,10 @@ pub(crate) async fn fetch(context: &Context, settings: HttpSettings, keyserver: 
         let error = error.context(what.clone());
         if is_unknown { error.hint("put a key that is not published into `commit_verification_keys`") } else { error }
     })?;
-    let text = String::from_utf8_lossy(&response.bytes(LARGEST).await.map_err(|error| error.context(what.clone()))?)
-        .into_owned();
+    let text = String::from_utf8_lossy(
+        &response.bytes(MAX_RESPONSE_BYTES).await.map_err(|error| error.context(what.clone()))?,
+    )
+    .into_owned();
     let keys = openpgp::public_keys(&text).map_err(|found| anyhow!("the server sent {found}").context(what.clone()))?;
     let others = keys.iter().map(|key| key.fingerprint.clone()).collect::<Vec<_>>().join(", ");
     keys.into_iter().find(|key| id.names(key)).ok_or_else(|| {

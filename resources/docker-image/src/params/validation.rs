@@ -39,7 +39,7 @@ const UNLIMITED: i64 = -1;
 const NO_TAG: &str = "is not a valid tag: use at most 128 letters, digits, `_`, `.` and `-`";
 
 impl Parameters for PutParams {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         let paths = [
             ("image", &self.image),
             ("load", &self.load),
@@ -60,9 +60,9 @@ impl Parameters for PutParams {
                 problems.require_input(key, paths::relative(path));
             }
         }
-        self.origin_rules(problems);
-        self.build_rules(problems);
-        self.tag_rules(problems);
+        self.validate_origin(problems);
+        self.validate_build(problems);
+        self.validate_tag(problems);
         if let Some(text) = trimmed(self.version.as_deref())
             && tag_version::parse(text).is_none()
         {
@@ -75,7 +75,7 @@ impl Parameters for PutParams {
 }
 
 impl PutParams {
-    fn tag_rules(&self, problems: &mut Problems) {
+    fn validate_tag(&self, problems: &mut Problems) {
         for (index, tag) in self.tags.iter().enumerate() {
             if !trimmed(Some(tag)).is_none_or(is_tag) {
                 problems.add(format!("tags[{index}]"), NO_TAG);
@@ -95,7 +95,7 @@ impl PutParams {
         }
     }
 
-    fn build_rules(&self, problems: &mut Problems) {
+    fn validate_build(&self, problems: &mut Problems) {
         for (index, path) in self.load_bases.iter().enumerate() {
             problems.require_input(&format!("load_bases[{index}]"), paths::relative(path));
         }
@@ -111,10 +111,10 @@ impl PutParams {
         } else if self.cache_to == Some(CacheTo::Registry) {
             problems.add("cache_to", "`registry` requires `cache_tag`, under which the image is pushed too");
         }
-        step_rules(self, problems);
+        validate_step(self, problems);
     }
 
-    fn origin_rules(&self, problems: &mut Problems) {
+    fn validate_origin(&self, problems: &mut Problems) {
         let origins = [
             ("image", &self.image),
             ("load", &self.load),
@@ -149,7 +149,7 @@ impl PutParams {
 }
 
 /// Validates the build options.
-fn step_rules(params: &PutParams, problems: &mut Problems) {
+fn validate_step(params: &PutParams, problems: &mut Problems) {
     for (name, address) in &params.extra_hosts {
         let key = format!("extra_hosts.{name}");
         let is_name = |name: &str| {

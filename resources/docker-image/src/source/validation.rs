@@ -13,7 +13,7 @@ use crate::source::size::bytes;
 use crate::source::{Sort, Source};
 
 impl Parameters for Source {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         if let Err(problem) = self.repository.trim().parse::<Repository>() {
             problems.add("repository", problem);
         }
@@ -40,7 +40,7 @@ impl Parameters for Source {
         if let Some(Err(problem)) = trimmed(self.semver_constraint.as_deref()).map(str::parse::<Constraint>) {
             problems.add("semver_constraint", problem);
         }
-        self.sort_rules(problems);
+        self.validate_sort(problems);
         if let Some(Err(problem)) = self.cosign.as_ref().map(|cosign| SigningKey::examine(&cosign.key)) {
             problems.add("cosign.key", problem);
         }
@@ -69,8 +69,8 @@ impl Parameters for Source {
                 problems.add(if one { "registry_mirror".into() } else { format!("registry_mirror[{index}]") }, problem);
             }
         }
-        self.connection_rules(problems);
-        self.engine_rules(problems);
+        self.validate_connection(problems);
+        self.validate_engine(problems);
     }
 
     fn hidden_secrets(&self) -> Vec<String> {
@@ -83,7 +83,7 @@ impl Parameters for Source {
 }
 
 impl Source {
-    fn sort_rules(&self, problems: &mut Problems) {
+    fn validate_sort(&self, problems: &mut Problems) {
         let Some(sort) = self.sort else { return };
         let Some(pattern) = trimmed(self.tag_regex.as_deref()) else {
             problems.add("sort", "requires `tag_regex`");

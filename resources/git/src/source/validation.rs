@@ -13,7 +13,7 @@ use crate::source::names::{Extent, regex_of};
 use crate::source::{Source, trust, verification};
 
 impl Parameters for Source {
-    fn rules(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         if self.uri.trim().is_empty() {
             problems.add("uri", "must not be empty");
         } else if let Err(problem) = self.remote().check_format().and_then(|()| password_is_encoded(&self.uri)) {
@@ -40,30 +40,30 @@ impl Parameters for Source {
         if self.private_key_user.as_ref().is_some_and(|user| !is_plain_user(user)) {
             problems.add("private_key_user", "must be letters, digits and `._@+-`, and not begin with `-`");
         }
-        self.label_rules(problems);
+        self.validate_label(problems);
         for (index, host) in self.credential_hosts.iter().enumerate() {
             if Host::parse(host).is_none() {
                 let problem = "must be a host, such as `git.example.com` or `git.example.com:8443`";
                 problems.add(format!("credential_hosts[{index}]"), problem);
             }
         }
-        self.commit_filter.rules(&self.git_config, problems);
+        self.commit_filter.validate(&self.git_config, problems);
         for (index, entry) in self.submodule_credentials.iter().enumerate() {
-            entry.rules(index, problems);
+            entry.validate(index, problems);
         }
         if let Some(tunnel) = &self.https_tunnel {
-            tunnel.rules(problems);
+            tunnel.validate(problems);
         }
-        trust::rules(&self.ca_certs, self.known_hosts.as_deref(), problems);
+        trust::validate(&self.ca_certs, self.known_hosts.as_deref(), problems);
         for (index, setting) in self.git_config.iter().enumerate() {
-            setting.rules(index, problems);
+            setting.validate(index, problems);
         }
         if self.configures_ssh()
             && let Some((index, Err(problem))) = ssh_command::of_settings(&self.git_config)
         {
             problems.add(format!("git_config[{index}].value"), problem);
         }
-        verification::rules(self, problems);
+        verification::validate(self, problems);
         if let Some(Err(problem)) = self.git_crypt_key().map(|key| git_crypt_key::decode(key.expose())) {
             problems.add("git_crypt_key", problem);
         }
@@ -90,7 +90,7 @@ impl Parameters for Source {
 
 impl Source {
     /// Validates the keys about tags and branches.
-    fn label_rules(&self, problems: &mut Problems) {
+    fn validate_label(&self, problems: &mut Problems) {
         if let Some(Err(problem)) = self.tag_filter.as_deref().map(Pattern::glob) {
             problems.add("tag_filter", problem);
         }
