@@ -25,7 +25,7 @@ pub(crate) fn tell(story: &mut Story) {
     let world = story.step("git, a registry, Kubernetes, GitHub, Jira and Slack are there", |step| {
         let mut world = World::start();
         match &mut world {
-            Some(world) => world.patience = DEPLOY_TIMEOUT,
+            Some(world) => world.deploy_timeout = DEPLOY_TIMEOUT,
             None => step.say("They are not, or there is no container engine: the pipeline is not told here."),
         }
         world

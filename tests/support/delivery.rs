@@ -60,7 +60,7 @@ pub struct World {
     /// Only the worker trusts this CA.
     web_authority: Authority,
     /// The time limit of a deploy, in seconds.
-    pub patience: u64,
+    pub deploy_timeout: u64,
 }
 
 impl World {
@@ -95,20 +95,19 @@ impl World {
             web: NginxGit::start(charts.root(), &web_authority, CHARTS_USER, ""),
             charts,
             web_authority,
-            patience: 40,
+            deploy_timeout: 40,
         };
         world.charts.commit("A chart", &CHART);
-        world.fill("base", BASE);
-        for kind in ["github-pr", "github-status", "jira", "slack"] {
-            world.fill(&format!("jetway-{kind}"), &layer::image_name(kind));
-        }
+        let of_types = ["github-pr", "github-status", "jira", "slack"]
+            .map(|kind| (format!("jetway-{kind}"), layer::image_name(kind)));
+        let registry = &world.registry;
+        std::thread::scope(|scope| {
+            scope.spawn(|| push_from_engine(registry, "base", BASE));
+            for (path, image) in &of_types {
+                scope.spawn(|| push_from_engine(registry, path, image));
+            }
+        });
         Some(world)
-    }
-
-    /// Copies an image of this machine's engine to the registry.
-    fn fill(&self, path: &str, image: &str) {
-        let login = format!("_json_key:{KEY}");
-        self.registry.copy(&format!("docker-daemon:{image}"), &format!("{path}:latest"), &["--dest-creds", &login]);
     }
 
     /// A worker for a pipeline of `tests/pipelines`.
@@ -138,7 +137,7 @@ impl World {
                 "token": self.deployer(),
                 "staging": self.staging.name(), "production": self.production.name(),
             },
-            "deploy": { "timeout": self.patience.to_string(), "pause": "100ms" },
+            "deploy": { "timeout": self.deploy_timeout.to_string(), "pause": "100ms" },
             "registry": { "host": self.registry.host(), "key": KEY },
             "github": {
                 "repository": github::REPOSITORY, "token": github::TOKEN, "endpoint": self.github.url(), "deciders": ["grace"],
@@ -278,4 +277,10 @@ impl World {
         };
         self.github.statuses(hash).iter().map(word).collect()
     }
+}
+
+/// Copies an image of this machine's engine to the registry.
+fn push_from_engine(registry: &Registry, path: &str, image: &str) {
+    let login = format!("_json_key:{KEY}");
+    registry.copy(&format!("docker-daemon:{image}"), &format!("{path}:latest"), &["--dest-creds", &login]);
 }

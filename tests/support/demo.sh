@@ -53,7 +53,13 @@ if [ "${1:-}" = rest ]; then
   if [ "$quick" = 1 ]; then exit 0; fi
   wait
   if ! docker info >/dev/null 2>&1; then exit 0; fi
-  for kind in "${types[@]}"; do JETWAY_TAG=demo JETWAY_BINARY="$binaries/jetway-$kind" images/build.sh "$kind" >&2; done
+  # Side by side: building one mostly waits for the engine, and at first for downloads.
+  jobs=()
+  for kind in "${types[@]}"; do
+    JETWAY_TAG=demo JETWAY_BINARY="$binaries/jetway-$kind" images/build.sh "$kind" >&2 &
+    jobs+=("$!")
+  done
+  for job in "${jobs[@]}"; do wait "$job"; done
   exit 0
 fi
 

@@ -67,7 +67,7 @@ pub const TABLE: &[ErrorText<Meaning>] = &[
 /// Whether an error, in lower case, is transient.
 pub fn is_transient(message: &str) -> bool {
     let means = |meaning| ErrorText::means(TABLE, message, &meaning);
-    !means(Refused) && (means(Transient) || has_busy_status(message) || message.ends_with(": eof"))
+    !means(Refused) && (means(Transient) || has_transient_status(message) || message.ends_with(": eof"))
 }
 
 /// Whether the registry refuses the credentials, by an error in lower case.
@@ -75,9 +75,9 @@ pub fn is_refusal(message: &str) -> bool {
     ErrorText::means(TABLE, message, &Refused)
 }
 
-/// Whether a text has a status 500, 502, 503 or 504, whatever name the server gives to it: `unexpected HTTP status: 503
+/// Whether a text has a status 429, 500, 502, 503 or 504, whatever name the server gives to it: `unexpected HTTP status: 503
 /// Service Temporarily Unavailable`, `unexpected status code [manifests latest]: 502`.
-fn has_busy_status(text: &str) -> bool {
+fn has_transient_status(text: &str) -> bool {
     let Some((_, rest)) = text.split_once("status") else { return false };
-    rest.split([' ', ':']).any(|word| ["500", "502", "503", "504"].contains(&word))
+    rest.split([' ', ':']).any(|word| ["429", "500", "502", "503", "504"].contains(&word))
 }
