@@ -177,7 +177,7 @@ make_system() {
     --customize-hook='rm -f "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/var/cache/apt/*.bin "$1"/tmp/recipe' \
     >"$work/log" 2>&1; then
     tail -n 20 "$work/log" >&2
-    say "there is no Debian $suite for $arch (another architecture needs the packages qemu-user-static, binfmt-support and arch-test, and `update-binfmts --enable`)"
+    say "there is no Debian $suite for $arch (another architecture needs the packages qemu-user-static, binfmt-support and arch-test, and \`update-binfmts --enable\`)"
     return 1
   fi
 }

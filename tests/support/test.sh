@@ -116,6 +116,8 @@ if [ "$images" = pending ]; then
   images_job=
   cat "$records/images"
 fi
+# Nothing is built beside these cases, which also wait for the container engine.
+export RUST_TEST_THREADS=$((RUST_TEST_THREADS * 3 / 2))
 tests cargo test --locked --workspace --no-fail-fast "${with_images[@]/#/--test=}"
 
 # Runs cases once more, each verb in a container of the image: $1 is the type, the rest selects the cases by their modules.
