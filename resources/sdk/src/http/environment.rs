@@ -1,9 +1,11 @@
 //! The variables of the environment that affect connections: proxies and authorities.
 
 use std::env;
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use reqwest::{NoProxy, Proxy, Url};
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::{Proxy, Url};
 
 use super::proxy::{proxy_origin, proxy_url};
 use super::trust_sources::TrustSources;
@@ -54,41 +56,138 @@ impl Environment {
 
     /// The proxies for reqwest.
     pub(super) fn proxies(&self) -> Result<Vec<Proxy>> {
-        // Loopback is excluded as in Go: a proxy cannot connect back into the container. Link-local addresses are excluded since
-        // a metadata service would answer with credentials of the proxy's machine.
-        let exempt = exempt_hosts(&self.no_proxy);
-        let no_proxy = NoProxy::from_string(&format!("{exempt},localhost,127.0.0.0/8,::1,169.254.0.0/16"));
-        let proxy = |name: &str, value: &Option<String>, make: fn(Url) -> reqwest::Result<Proxy>| {
+        let exempt = Arc::new(ExemptHosts::parse(&self.no_proxy));
+        let proxy = |name: &str, scheme: &'static str, value: &Option<String>| {
             let Some(value) = value else { return Ok(None) };
             let url = proxy_url(value).map_err(|problem| anyhow!("`{name}` in the environment: {problem}"))?;
-            let proxy = make(url).map_err(reqwest::Error::without_url).context("cannot use the proxy")?;
-            Ok::<_, Error>(Some(proxy.no_proxy(no_proxy.clone())))
+            // A custom proxy is only used when a request is sent, and then drops its error.
+            Proxy::all(url.clone()).map_err(reqwest::Error::without_url).context("cannot use the proxy")?;
+            let exempt = Arc::clone(&exempt);
+            let is_used = move |target: &Url| target.scheme() == scheme && !exempt.contain(target);
+            Ok::<_, Error>(Some(Proxy::custom(move |target| is_used(target).then(|| url.clone()))))
         };
-        let http = proxy("HTTP_PROXY", &self.http_proxy, Proxy::http)?;
-        let https = proxy("HTTPS_PROXY", &self.https_proxy, Proxy::https)?;
+        let http = proxy("HTTP_PROXY", "http", &self.http_proxy)?;
+        let https = proxy("HTTPS_PROXY", "https", &self.https_proxy)?;
         Ok(http.into_iter().chain(https).collect())
     }
 }
 
-/// The hosts of `NO_PROXY` in the form that reqwest reads. reqwest takes `*` for names only, and does not know `*.example.com`; Go, git
+/// The hosts that are not connected to by a proxy.
+///
+/// reqwest has no ports in its list of these hosts. Go, the language of the established resources, has them: `registry.test:5000`
+/// (golang.org/x/net/http/httpproxy, `Config.NoProxy`).
+struct ExemptHosts {
+    any_port: HostList,
+    one_port: Vec<(u16, HostList)>,
+}
+
+impl ExemptHosts {
+    /// Parses the value of `NO_PROXY`.
+    fn parse(no_proxy: &str) -> Self {
+        // Loopback is excluded as in Go: a proxy cannot connect back into the container. Link-local addresses are excluded since
+        // a metadata service would answer with credentials of the proxy's machine.
+        let mut any_port = vec!["localhost", "127.0.0.0/8", "::1", "169.254.0.0/16"];
+        let mut one_port = Vec::new();
+        for entry in no_proxy.split(',').map(str::trim) {
+            match split_port(entry) {
+                Some((host, port)) => one_port.push((port, HostList::new(with_wildcards_as_reqwest(host)))),
+                None => any_port.push(with_wildcards_as_reqwest(entry)),
+            }
+        }
+        Self { any_port: HostList::new(&any_port.join(",")), one_port }
+    }
+
+    /// Whether the host of a URL is one of these.
+    fn contain(&self, url: &Url) -> bool {
+        let of_port = self.one_port.iter().filter(|(port, _)| url.port_or_known_default() == Some(*port));
+        of_port.map(|(_, hosts)| hosts).chain([&self.any_port]).any(|hosts| hosts.contains(url))
+    }
+}
+
+/// A list of hosts as reqwest matches it.
+struct HostList(Matcher);
+
+impl HostList {
+    fn new(hosts: &str) -> Self {
+        Self(Matcher::builder().all("http://proxy.invalid").no(hosts).build())
+    }
+
+    fn contains(&self, url: &Url) -> bool {
+        url.as_str().parse().is_ok_and(|url| self.0.intercept(&url).is_none())
+    }
+}
+
+/// Splits an entry `HOST:PORT`; `None` if it has no port. An IPv6 address with a port is in brackets.
+fn split_port(entry: &str) -> Option<(&str, u16)> {
+    let (host, port) = entry.rsplit_once(':')?;
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .or_else(|| (!host.contains(':')).then_some(host))?;
+    Some((host, port.parse().ok()?))
+}
+
+/// An entry of `NO_PROXY` in the form that reqwest reads. reqwest takes `*` for names only, and does not know `*.example.com`; Go, git
 /// and curl take both for what they look like.
-fn exempt_hosts(no_proxy: &str) -> String {
-    let entries = no_proxy.split(',').map(str::trim).map(|entry| match entry.strip_prefix('*') {
+fn with_wildcards_as_reqwest(entry: &str) -> &str {
+    match entry.strip_prefix('*') {
         Some("") => "*,0.0.0.0/0,::/0",
         Some(domain) if domain.starts_with('.') => domain,
         _ => entry,
-    });
-    entries.collect::<Vec<_>>().join(",")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn exempts(no_proxy: &str, url: &str) -> bool {
+        ExemptHosts::parse(no_proxy).contain(&Url::parse(url).unwrap())
+    }
+
     #[test]
     fn wildcards_of_no_proxy_exempt_addresses_and_subdomains() {
-        assert_eq!(exempt_hosts("*"), "*,0.0.0.0/0,::/0");
-        assert_eq!(exempt_hosts("10.0.0.0/8, *.example.com ,host"), "10.0.0.0/8,.example.com,host");
-        assert_eq!(exempt_hosts(""), "");
+        for url in ["http://10.1.2.3", "http://[fd00::1]/", "https://registry.test/v2/"] {
+            assert!(exempts("*", url), "{url}");
+        }
+        let list = "10.0.0.0/8, *.example.com ,host";
+        for url in ["http://10.1.2.3", "https://a.example.com", "http://host:8080/"] {
+            assert!(exempts(list, url), "{url}");
+        }
+        for url in ["http://11.1.2.3", "https://example.org", "http://another"] {
+            assert!(!exempts(list, url), "{url}");
+        }
+    }
+
+    #[test]
+    fn port_in_no_proxy_exempts_this_port_only() {
+        let list = "registry.test:5000, 10.1.2.3:8080, [fd00::1]:5000, *.example.com:443";
+        for url in [
+            "https://registry.test:5000/v2/",
+            "http://a.registry.test:5000/",
+            "http://10.1.2.3:8080/",
+            "http://[fd00::1]:5000/",
+            "https://a.example.com/",
+        ] {
+            assert!(exempts(list, url), "{url}");
+        }
+        for url in [
+            "https://registry.test/",
+            "http://10.1.2.3/",
+            "http://[fd00::1]/",
+            "http://[fd00::2]:5000/",
+            "http://a.example.com/",
+        ] {
+            assert!(!exempts(list, url), "{url}");
+        }
+    }
+
+    #[test]
+    fn loopback_and_metadata_services_are_exempt() {
+        for url in ["http://localhost:1", "http://127.0.0.9/", "http://[::1]:5000/", "http://169.254.169.254/latest"] {
+            assert!(exempts("", url), "{url}");
+        }
+        assert!(!exempts("", "http://registry.test/") && !exempts("fd00::1", "http://[fd00::2]/"));
+        assert!(exempts("fd00::1", "http://[fd00::1]/"));
     }
 }

@@ -172,16 +172,30 @@ async fn use_the_proxy_of_the_environment_except_for_no_proxy_and_loopback() {
     let loopback = serde_json::json!({ "url": server.url("/") });
     let output = fetch("check", &loopback).env("HTTP_PROXY", &by_proxy).output().await;
     assert_eq!(text(&output.stdout, &proxy), "[{\"etag\":\"direct\"}]\n");
-    let name = format!("http://{}.test/", "a".repeat(64));
-    let exception = fetch("check", &serde_json::json!({ "url": name })).env("HTTP_PROXY", &by_proxy);
-    let mut child = exception.env("NO_PROXY", "other.example, .test").start().await;
-    let mut messages = [0; 7];
-    child.stderr.as_mut().unwrap().read_exact(&mut messages).await.unwrap();
-    let (output, _) = terminated(child).await;
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("the name of ") && stderr.contains(" cannot be resolved\n"), "{stderr}");
+    let name = format!("http://{}.test:5000/", "a".repeat(64));
+    for exempt in ["other.example, .test", ".test:5000"] {
+        let exception = fetch("check", &serde_json::json!({ "url": name })).env("HTTP_PROXY", &by_proxy);
+        let mut child = exception.env("NO_PROXY", exempt).start().await;
+        let mut messages = [0; 7];
+        child.stderr.as_mut().unwrap().read_exact(&mut messages).await.unwrap();
+        let (output, _) = terminated(child).await;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("the name of ") && stderr.contains(" cannot be resolved\n"), "{exempt}: {stderr}");
+    }
     assert_eq!(proxy.seen().len(), 1);
     assert_eq!(proxy.seen()[0].header("proxy-authorization"), Some("Basic Ym9iOnByMHh5LXBhc3M="));
+}
+
+#[tokio::test]
+async fn log_in_to_the_proxy_of_the_environment_for_encrypted_requests() {
+    let proxy = Server::start([answer("407 Proxy Authentication Required", &[], "")]).await;
+    let by_proxy = proxy.url("").replace("://", "://bob:pr0xy-pass@");
+    let source = serde_json::json!({ "url": "https://registry.test/" });
+    let output = fetch("check", &source).env("HTTPS_PROXY", &by_proxy).output().await;
+    assert!(text(&output.stderr, &proxy).contains("the proxy requires a user and password"), "{output:?}");
+    let requests = proxy.seen();
+    assert_eq!(requests[0].line(), "CONNECT registry.test:443 HTTP/1.1");
+    assert_eq!(requests[0].header("proxy-authorization"), Some("Basic Ym9iOnByMHh5LXBhc3M="));
 }
 
 #[tokio::test]
