@@ -60,7 +60,7 @@ impl Environment {
         let proxy = |name: &str, scheme: &'static str, value: &Option<String>| {
             let Some(value) = value else { return Ok(None) };
             let url = proxy_url(value).map_err(|problem| anyhow!("`{name}` in the environment: {problem}"))?;
-            // A custom proxy is only used when a request is sent, and then drops its error.
+            // reqwest parses the URL of a custom proxy when it sends a request, and connects directly if that fails.
             Proxy::all(url.clone()).map_err(reqwest::Error::without_url).context("cannot use the proxy")?;
             let exempt = Arc::clone(&exempt);
             let is_used = move |target: &Url| target.scheme() == scheme && !exempt.contain(target);
