@@ -5,7 +5,7 @@ use std::slice;
 use jetway_tests::repository::Repository;
 use serde_json::{Value, json};
 
-use crate::support::{check, history, messages, refs, serve, source, with};
+use crate::support::{check, history, messages, refs, serve, source, version_positions, with};
 
 const MESSAGES: [&str; 6] = [
     "base",
@@ -26,12 +26,7 @@ fn versions_with_filter(filter: Value) -> Vec<usize> {
 fn versions_with_source(keys: Value) -> Vec<usize> {
     let (repository, commits) = history(&MESSAGES);
     let (_server, url) = serve(&repository);
-    let source = with(source(&url), keys);
-    let found = refs(&check(&with(source.clone(), json!({ "version_depth": 99 })), None));
-    let since = refs(&check(&source, Some(&commits[0])));
-    let newer = found.iter().filter(|commit| **commit != commits[0]);
-    assert_eq!(since, [&commits[0]].into_iter().chain(newer).cloned().collect::<Vec<_>>());
-    found.iter().map(|found| commits.iter().position(|commit| commit == found).expect("a commit")).collect()
+    version_positions(&with(source(&url), keys), &commits)
 }
 
 #[test]

@@ -29,6 +29,17 @@ pub(crate) fn check_in(container: &Container, source: &Value, version: Option<&s
     Verb::check("git").container(container).request(&request).run()
 }
 
+/// The positions in `commits` of the versions that a first check returns. A check from the first commit must return it and the same
+/// newer ones.
+#[track_caller]
+pub(crate) fn version_positions(source: &Value, commits: &[String]) -> Vec<usize> {
+    let found = refs(&check(&with(source.clone(), json!({ "version_depth": 99 })), None));
+    let since = refs(&check(source, Some(&commits[0])));
+    let newer = found.iter().filter(|commit| **commit != commits[0]);
+    assert_eq!(since, [&commits[0]].into_iter().chain(newer).cloned().collect::<Vec<_>>());
+    found.iter().map(|found| commits.iter().position(|commit| commit == found).expect("a commit")).collect()
+}
+
 /// The refs that a check printed.
 #[track_caller]
 pub(crate) fn refs(outcome: &Outcome) -> Vec<String> {

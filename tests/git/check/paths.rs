@@ -3,7 +3,7 @@
 use jetway_tests::repository::Repository;
 use serde_json::json;
 
-use crate::support::{check, history, refs, source, with};
+use crate::support::{check, history, refs, source, version_positions, with};
 
 fn monorepo() -> (Repository, Vec<String>) {
     let repository = Repository::new();
@@ -15,13 +15,7 @@ fn monorepo() -> (Repository, Vec<String>) {
 
 fn versions_of_paths(filter: serde_json::Value) -> Vec<usize> {
     let (repository, commits) = monorepo();
-    let source = with(source(&repository.file_url()), filter);
-    let found = refs(&check(&with(source.clone(), json!({ "version_depth": 99 })), None));
-    // With a known version: the version, and the newer commits that pass the filter.
-    let since = refs(&check(&source, Some(&commits[0])));
-    let newer = found.iter().filter(|commit| **commit != commits[0]);
-    assert_eq!(since, [&commits[0]].into_iter().chain(newer).cloned().collect::<Vec<_>>());
-    found.iter().map(|found| commits.iter().position(|commit| commit == found).expect("a commit")).collect()
+    version_positions(&with(source(&repository.file_url()), filter), &commits)
 }
 
 #[test]
