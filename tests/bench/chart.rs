@@ -16,7 +16,7 @@ pub(crate) struct Group {
 /// The width of the text on the left, of a bar of 1 × the floor, and of the text on the right, in pixels.
 const LABELS: f64 = 330.0;
 const UNIT: f64 = 200.0;
-const RATIO_WIDTH: f64 = 120.0;
+const TIMES: f64 = 120.0;
 
 /// Longer bars are cut, in multiples of the floor.
 const MAX_RATIO: f64 = 2.0;
@@ -66,7 +66,7 @@ pub(crate) fn render(groups: &[Group]) -> Option<String> {
     if bars.is_empty() {
         return None;
     }
-    let (width, height) = (LABELS + MAX_RATIO * UNIT + RATIO_WIDTH, top + GAP);
+    let (width, height) = (LABELS + MAX_RATIO * UNIT + TIMES, top + GAP);
     let mut chart = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"

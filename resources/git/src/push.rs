@@ -127,7 +127,7 @@ impl Push<'_> {
         let notes = self.work_tree.repository.refname_to_id(NOTES).ok();
         let console = self.work_tree.git.context().console();
         let mut pause = FIRST_PAUSE;
-        for try_number in 1..=MAX_ATTEMPTS {
+        for attempt in 1..=MAX_ATTEMPTS {
             let upstream = match self.branch {
                 Some(branch) => self.work_tree.integrate(&self.integration, branch, start).await?,
                 None => Upstream::NotFetched,
@@ -139,7 +139,7 @@ impl Push<'_> {
                 tags.warn_of_skipped(self.work_tree.git.context().console());
                 return Ok(finished.map_or_else(PushResult::nothing, |finished| PushResult::of(&finished)));
             };
-            if try_number < MAX_ATTEMPTS {
+            if attempt < MAX_ATTEMPTS {
                 console.step(format_args!("another push updated `{moved}`; retrying on top of it"));
                 self.work_tree.git.context().interrupt().sleep(jittered(pause)).await?;
                 pause = (pause * 2).min(MAX_PAUSE);

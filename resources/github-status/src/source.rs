@@ -308,8 +308,8 @@ impl Parameters for Source {
     fn validate(&self, problems: &mut Problems) {
         self.validate_repository(problems);
         let access = self.access();
-        access.validate_credential(problems);
-        access.validate_address(problems);
+        access.validate_credentials(problems);
+        access.validate_urls(problems);
         if let Some(branch) = &self.branch
             && !is_ref(branch)
         {

@@ -60,7 +60,7 @@ impl Access {
     }
 
     /// Validates the credentials: a source has either a token or an App.
-    pub fn validate_credential(&self, problems: &mut Problems) {
+    pub fn validate_credentials(&self, problems: &mut Problems) {
         let is_given = |secret: Option<&Secret>| secret.is_some_and(|secret| !secret.expose().trim().is_empty());
         let app = [
             ("app_id", self.app_id.as_ref().is_some_and(|id| !id.trim().is_empty())),
@@ -105,7 +105,7 @@ impl Access {
     }
 
     /// Adds the problems of the API's URLs.
-    pub fn validate_address(&self, problems: &mut Problems) {
+    pub fn validate_urls(&self, problems: &mut Problems) {
         let endpoint = self.endpoint_key;
         match Url::parse(&self.api) {
             Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) => {

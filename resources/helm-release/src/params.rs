@@ -322,7 +322,7 @@ impl Params {
         }
     }
 
-    fn validate_waiting(&self, problems: &mut Problems) {
+    fn validate_wait(&self, problems: &mut Problems) {
         if matches!(self.wait, Some(Wait::Seconds(seconds)) if seconds > MAX_PAUSE) {
             problems.add("wait", format!("expected {MAX_PAUSE} seconds at most"));
         }
@@ -354,7 +354,7 @@ impl Params {
     }
 
     fn validate_deploy(&self, problems: &mut Problems) {
-        self.validate_waiting(problems);
+        self.validate_wait(problems);
         if self.force && self.server_side_apply == Some(ServerSideApply::Flag(true)) {
             problems.add("server_side_apply", "excludes `force`, with which helm replaces objects from the client");
         }

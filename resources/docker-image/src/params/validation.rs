@@ -62,7 +62,7 @@ impl Parameters for PutParams {
         }
         self.validate_origin(problems);
         self.validate_build(problems);
-        self.validate_tag(problems);
+        self.validate_tags(problems);
         if let Some(text) = trimmed(self.version.as_deref())
             && tag_version::parse(text).is_none()
         {
@@ -75,7 +75,7 @@ impl Parameters for PutParams {
 }
 
 impl PutParams {
-    fn validate_tag(&self, problems: &mut Problems) {
+    fn validate_tags(&self, problems: &mut Problems) {
         for (index, tag) in self.tags.iter().enumerate() {
             if !trimmed(Some(tag)).is_none_or(is_tag) {
                 problems.add(format!("tags[{index}]"), NO_TAG);
@@ -111,7 +111,7 @@ impl PutParams {
         } else if self.cache_to == Some(CacheTo::Registry) {
             problems.add("cache_to", "`registry` requires `cache_tag`, under which the image is pushed too");
         }
-        validate_step(self, problems);
+        validate_build_options(self, problems);
     }
 
     fn validate_origin(&self, problems: &mut Problems) {
@@ -149,7 +149,7 @@ impl PutParams {
 }
 
 /// Validates the build options.
-fn validate_step(params: &PutParams, problems: &mut Problems) {
+fn validate_build_options(params: &PutParams, problems: &mut Problems) {
     for (name, address) in &params.extra_hosts {
         let key = format!("extra_hosts.{name}");
         let is_name = |name: &str| {

@@ -282,7 +282,8 @@ impl CheckoutRequest<'_> {
     /// Clones the repository, which is the fastest way to get a whole history. The clone has only the tags that point
     /// into its branches.
     async fn clone_whole_history(&mut self, git: &Git<'_>, destination: &Path) -> Result<Repository> {
-        // Whether there are notes matters only to the checkout; all tags or all branches bring them in the clone or in this method.
+        // The trace tells whether the checkout has to fetch notes. A clone of all branches has them, and with all tags they are
+        // fetched below.
         let trace = if self.all_branches || self.tags == FetchTags::All { None } else { Some(PacketTrace::new(git)?) };
         let mut clone = git.network_with("clone", &[LIST_NOTES]);
         if let Some(trace) = &trace {

@@ -40,7 +40,7 @@ impl Parameters for Source {
         if self.private_key_user.as_ref().is_some_and(|user| !is_plain_user(user)) {
             problems.add("private_key_user", "must be letters, digits and `._@+-`, and not begin with `-`");
         }
-        self.validate_label(problems);
+        self.validate_tags_and_branches(problems);
         for (index, host) in self.credential_hosts.iter().enumerate() {
             if Host::parse(host).is_none() {
                 let problem = "must be a host, such as `git.example.com` or `git.example.com:8443`";
@@ -90,7 +90,7 @@ impl Parameters for Source {
 
 impl Source {
     /// Validates the keys about tags and branches.
-    fn validate_label(&self, problems: &mut Problems) {
+    fn validate_tags_and_branches(&self, problems: &mut Problems) {
         if let Some(Err(problem)) = self.tag_filter.as_deref().map(Pattern::glob) {
             problems.add("tag_filter", problem);
         }

@@ -101,7 +101,7 @@ impl<'s> Repositories<'s> {
             } else if !names.insert(name) {
                 problems.add(at("name"), format!("another repository has the same name: `{name}`"));
             }
-            validate_address(&repository.url, &at("url"), problems);
+            validate_url(&repository.url, &at("url"), problems);
             match (trimmed(repository.username.as_ref()), Secret::non_empty(repository.password.as_ref())) {
                 (Some(_), None) => problems.add(at("password"), "required with `username`, but missing"),
                 (None, Some(_)) => problems.add(at("username"), "required with `password`, but missing"),
@@ -112,7 +112,7 @@ impl<'s> Repositories<'s> {
             }
         }
         if let Some(url) = self.stable {
-            validate_address(url, "stable_repo", problems);
+            validate_url(url, "stable_repo", problems);
             if names.contains(STABLE) {
                 problems.add("stable_repo", "conflicts with the repository `stable` in `repos`; remove one");
             }
@@ -124,7 +124,7 @@ fn is_of_name(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-_.".contains(character)
 }
 
-fn validate_address(url: &str, key: &str, problems: &mut Problems) {
+fn validate_url(url: &str, key: &str, problems: &mut Problems) {
     let url = url.trim();
     if url.starts_with("oci://") {
         problems.add_with_hint(

@@ -72,14 +72,11 @@ impl Environment {
     }
 }
 
-/// The hosts that are not connected to by a proxy.
+/// The hosts that are not connected to by a proxy: lists that reqwest matches, each for one port or for all.
 ///
 /// reqwest has no ports in its list of these hosts. Go, the language of the established resources, has them: `registry.test:5000`
 /// (golang.org/x/net/http/httpproxy, `Config.NoProxy`).
-struct ExemptHosts {
-    any_port: HostList,
-    one_port: Vec<(u16, HostList)>,
-}
+struct ExemptHosts(Vec<(Option<u16>, Matcher)>);
 
 impl ExemptHosts {
     /// Parses the value of `NO_PROXY`.
@@ -87,33 +84,23 @@ impl ExemptHosts {
         // Loopback is excluded as in Go: a proxy cannot connect back into the container. Link-local addresses are excluded since
         // a metadata service would answer with credentials of the proxy's machine.
         let mut any_port = vec!["localhost", "127.0.0.0/8", "::1", "169.254.0.0/16"];
-        let mut one_port = Vec::new();
+        let matcher = |hosts: &str| Matcher::builder().all("http://proxy.invalid").no(hosts).build();
+        let mut lists = Vec::new();
         for entry in no_proxy.split(',').map(str::trim) {
             match split_port(entry) {
-                Some((host, port)) => one_port.push((port, HostList::new(with_wildcards_as_reqwest(host)))),
+                Some((host, port)) => lists.push((Some(port), matcher(with_wildcards_as_reqwest(host)))),
                 None => any_port.push(with_wildcards_as_reqwest(entry)),
             }
         }
-        Self { any_port: HostList::new(&any_port.join(",")), one_port }
+        lists.push((None, matcher(&any_port.join(","))));
+        Self(lists)
     }
 
     /// Whether the host of a URL is one of these.
     fn contain(&self, url: &Url) -> bool {
-        let of_port = self.one_port.iter().filter(|(port, _)| url.port_or_known_default() == Some(*port));
-        of_port.map(|(_, hosts)| hosts).chain([&self.any_port]).any(|hosts| hosts.contains(url))
-    }
-}
-
-/// A list of hosts as reqwest matches it.
-struct HostList(Matcher);
-
-impl HostList {
-    fn new(hosts: &str) -> Self {
-        Self(Matcher::builder().all("http://proxy.invalid").no(hosts).build())
-    }
-
-    fn contains(&self, url: &Url) -> bool {
-        url.as_str().parse().is_ok_and(|url| self.0.intercept(&url).is_none())
+        let Ok(target) = url.as_str().parse() else { return false };
+        let applies = |port: Option<u16>| port.is_none() || port == url.port_or_known_default();
+        self.0.iter().any(|(port, matcher)| applies(*port) && matcher.intercept(&target).is_none())
     }
 }
 
